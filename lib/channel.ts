@@ -1,0 +1,352 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Cancel } from "./clock.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { ConfigError, describe } from "./errors.ts";
+import type { LogLevel } from "./logger.ts";
+import type { Ref } from "./protocol/message.ts";
+import type { Payload } from "./protocol/payload.ts";
+import { error, type NoReply, type Reply, type Stop } from "./reply.ts";
+import { assertSchema, isPromise, type Schema, type Validated, validate } from "./schema.ts";
+import type { Socket } from "./socket.ts";
+
+/** What `join` returns. */
+export type JoinResult = Reply<"ok"> | Reply<"error">;
+/** What `handleIn` and the handlers of `on` return: nothing means no reply. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement has this type
+export type HandleInResult = Reply | NoReply | Stop | void;
+/** What `handleOut` and `handleInfo` return. */
+// biome-ignore lint/suspicious/noConfusingVoidType: as above
+export type HandleResult = NoReply | Stop | void;
+
+/** Why a channel ended, as `terminate` gets it. */
+export interface TerminateReason {
+  /**
+   * `left`: the client left; `closed`: the connection ended; `stopped`: by `stop("normal" | "shutdown")`;
+   * `replaced`: the client joined the topic again; `drain`: the server drains; `error`: a throw, or a stop with
+   * another reason.
+   */
+  readonly kind: "left" | "closed" | "stopped" | "replaced" | "drain" | "error";
+  /** The reason given to `stop`, or why the connection was closed. */
+  readonly reason?: string;
+  /** What was thrown, or the Error given to `stop`. */
+  readonly error?: unknown;
+}
+
+export interface SubscribeOptions {
+  /**
+   * Sends the topic's broadcasts straight to this client, under the channel's own topic, instead of to
+   * `handleInfo`. Intercepted events still go through `handleOut`.
+   *
+   * @default false
+   */
+  readonly fastlane?: boolean;
+}
+
+/** The assigns of a socket class. */
+export type AssignsOf<S> = S extends { readonly assigns: infer A } ? A : object;
+
+/**
+ * The seam between a channel and the connection that runs it. Apps never see one: they write no constructor.
+ *
+ * @internal
+ */
+export interface ChannelContext {
+  readonly topic: string;
+  readonly joinRef: Ref;
+  readonly ref: Ref;
+  readonly socket: Socket<object>;
+  readonly endpoint: Endpoint;
+  readonly assigns: object;
+  readonly signal: AbortSignal;
+  push(event: string, payload: unknown): boolean;
+  broadcast(event: string, payload: unknown): void;
+  broadcastFrom(event: string, payload: unknown): void;
+  deferReply(promise: PromiseLike<Reply> | undefined): (reply: Reply) => boolean;
+  sendSelf(message: unknown, after: number | undefined): Cancel | false;
+  subscribe(topic: string, fastlane: boolean): void;
+  unsubscribe(topic: string): void;
+  unhandled(kind: "event" | "message", what: string): void;
+}
+
+/** A class of channels, as `static channels` of a socket takes it. */
+export interface ChannelClass<C extends Channel<object, Socket<object>> = Channel<object, Socket<object>>> {
+  new (context: ChannelContext): C;
+  readonly name: string;
+  readonly joinSchema?: Schema;
+  readonly intercepts: readonly string[];
+  readonly subscribesAtJoin: boolean;
+  readonly log: ChannelLog;
+}
+
+/** The levels of the log lines for joins and events, or false for none. */
+export type ChannelLog = { readonly join?: LogLevel | false; readonly handleIn?: LogLevel | false } | false;
+
+interface EventHandler {
+  readonly schema: Schema | null;
+  readonly handler: (this: object, payload: unknown, channel: object) => unknown;
+}
+
+const tables = new WeakMap<object, Map<string, EventHandler>>();
+let contextOf: (channel: Channel<object, Socket<object>>) => ChannelContext;
+
+/**
+ * One kind of conversation, on a topic (`Phoenix.Channel`). Subclass it for each kind of topic and name it in
+ * {@link Socket.channels}; there is one instance for each join of each client. Its messages are handled one at a
+ * time, in order, also by asynchronous handlers.
+ *
+ * @typeParam Assigns What the channel keeps in `assigns`, besides the socket's.
+ * @typeParam S The socket class it belongs to.
+ */
+export abstract class Channel<Assigns extends object = object, S extends Socket<object> = Socket<object>> {
+  /** Checks and shapes the payload of a join before `join` sees it. */
+  static joinSchema?: Schema;
+  /** Broadcast events that pass through `handleOut` instead of going to the client as they are. */
+  static intercepts: readonly string[] = [];
+  /** False leaves the channel without its topic's broadcasts, until it subscribes by itself. */
+  static subscribesAtJoin = true;
+  /** The levels of the log lines (Phoenix's `log_join` and `log_handle_in`). */
+  static log: ChannelLog = { join: "info", handleIn: "debug" };
+
+  readonly #context: ChannelContext;
+
+  static {
+    contextOf = (channel) => channel.#context;
+  }
+
+  /** @internal */
+  constructor(context: ChannelContext) {
+    if (typeof context !== "object" || context === null) {
+      throw new ConfigError(
+        "invalid_channel",
+        `channels are made by their connection, and ${new.target.name} needs no constructor: set up in join instead`,
+      );
+    }
+    this.#context = context;
+  }
+
+  /**
+   * Adds an event to the class's table, which subclasses inherit and may override. Call it in a `static {}` block.
+   *
+   * The handler is called with the channel as `this` and as second argument. With a schema it gets the schema's
+   * output; a payload that the schema refuses is answered
+   * `error({reason: "invalid payload", issues: [{message, path}]})`.
+   *
+   * @throws ConfigError (`invalid_handler`) for an event twice in one class, for `phx_*`, and on `Channel` itself.
+   */
+  static on<C extends object, P = unknown>(
+    this: new (
+      context: ChannelContext,
+    ) => C,
+    event: string,
+    handler: (this: C, payload: P, channel: C) => HandleInResult | Promise<HandleInResult>,
+  ): void;
+  static on<C extends object, S extends StandardSchemaV1>(
+    this: new (
+      context: ChannelContext,
+    ) => C,
+    event: string,
+    schema: S,
+    handler: (
+      this: C,
+      payload: StandardSchemaV1.InferOutput<S>,
+      channel: C,
+    ) => HandleInResult | Promise<HandleInResult>,
+  ): void;
+  static on(this: new (context: ChannelContext) => object, ...args: unknown[]): void {
+    const event = args[0];
+    const refuse = (message: string) => {
+      throw new ConfigError("invalid_handler", `${this.name}.on(${describe(event)}): ${message}`);
+    };
+    if ((this as unknown) === Channel) refuse("call it on a subclass, not on Channel itself");
+    if (typeof event !== "string") refuse("the event must be a string");
+    if ((event as string).startsWith("phx_")) refuse("events that begin with phx_ are the protocol's");
+    if (args.length !== 2 && args.length !== 3) {
+      refuse(`takes (event, handler) or (event, schema, handler), got ${args.length} arguments`);
+    }
+    const handler = args[args.length - 1];
+    if (typeof handler !== "function") refuse(`the handler must be a function, got ${describe(handler)}`);
+    const schema = args.length === 3 ? args[1] : null;
+    if (schema !== null) assertSchema(schema, `the schema of ${this.name}.on(${describe(event)})`);
+    let table = tables.get(this);
+    if (table === undefined) {
+      table = new Map();
+      tables.set(this, table);
+    }
+    if (table.has(event as string)) refuse("has a handler in this class already");
+    table.set(event as string, {
+      schema: schema as Schema | null,
+      handler: handler as EventHandler["handler"],
+    });
+  }
+
+  /**
+   * Decides whether the client may join, and sets up (`join/3`). Return `ok(payload?)` or `error(payload?)`; a
+   * throw answers `{reason: "join crashed"}`. The client isn't joined yet, so `push`, `broadcast` and
+   * `deferReply` throw here: use `sendSelf` and `handleInfo` for what should follow the reply.
+   *
+   * Security: topic and payload come from the client.
+   */
+  abstract join(topic: string, payload: unknown): JoinResult | Promise<JoinResult>;
+
+  /**
+   * Takes an event of the client (`handle_in/3`). This one finds the event in the class's table; override it to
+   * take every event, and call `super.handleIn` for the table. An event that the table lacks is answered
+   * `error({reason: "unmatched event"})` and logged. A throw ends the channel with phx_error.
+   *
+   * Security: event and payload come from the client.
+   */
+  handleIn(event: string, payload: unknown): HandleInResult | Promise<HandleInResult> {
+    const entry = findHandler(this.constructor, event);
+    if (entry === undefined) {
+      this.#context.unhandled("event", event);
+      return error({ reason: "unmatched event" });
+    }
+    if (entry.schema === null) return entry.handler.call(this, payload, this) as HandleInResult;
+    const call = (validated: Validated) =>
+      "issues" in validated
+        ? error({ reason: "invalid payload", issues: validated.issues })
+        : (entry.handler.call(this, validated.value, this) as HandleInResult);
+    const validated = validate(entry.schema, payload);
+    return isPromise(validated) ? Promise.resolve(validated).then(call) : call(validated);
+  }
+
+  /**
+   * Takes a broadcast of an event in `static intercepts` (`handle_out/3`), on its way to this client; push what
+   * the client should get. The payload is shared by all subscribers, and frozen.
+   */
+  handleOut?(event: string, payload: unknown): HandleResult | Promise<HandleResult>;
+
+  /**
+   * Takes what `sendSelf` sent, and the broadcasts of other topics as instances of `Broadcast`
+   * (`handle_info/2`). This one logs a warning.
+   */
+  handleInfo(message: unknown): HandleResult | Promise<HandleResult> {
+    this.#context.unhandled("message", describe(message));
+  }
+
+  /**
+   * Called once when the channel has ended, if its join returned ok (`terminate/2`). `push` still reaches the
+   * client if the connection is there. A throw is logged.
+   */
+  terminate(_reason: TerminateReason): void | Promise<void> {}
+
+  /** The topic that the client joined. */
+  get topic(): string {
+    return this.#context.topic;
+  }
+
+  /** The join's join_ref, or its ref if that was null. */
+  get joinRef(): Ref {
+    return this.#context.joinRef;
+  }
+
+  /** The ref of the message in hand; null outside of handleIn. */
+  get ref(): Ref {
+    return this.#context.ref;
+  }
+
+  /** The socket that all channels of this connection share. */
+  get socket(): S {
+    return this.#context.socket as S;
+  }
+
+  /** The channel's own state; it begins as a shallow copy of the socket's. */
+  get assigns(): Assigns & AssignsOf<S> {
+    return this.#context.assigns as Assigns & AssignsOf<S>;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#context.endpoint;
+  }
+
+  /** Aborted when the channel ends, for fetch, database drivers and event listeners. */
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  /**
+   * Sends a message to this client.
+   *
+   * @param payload A plain object, or a `Uint8Array` for a binary message. Default `{}`.
+   * @returns False if it wasn't sent: the channel has ended, or the client is gone.
+   * @throws PayloadError (`invalid_payload`); StateError (`not_joined`) in `join`.
+   */
+  push(event: string, payload?: Payload): boolean {
+    return this.#context.push(event, payload);
+  }
+
+  /**
+   * Sends a message to all subscribers of the topic, this client included.
+   *
+   * @throws PayloadError (`invalid_payload`); StateError (`not_joined`) in `join`.
+   */
+  broadcast(event: string, payload?: Payload): void {
+    this.#context.broadcast(event, payload);
+  }
+
+  /**
+   * Sends a message to all subscribers of the topic but this client.
+   *
+   * @throws PayloadError (`invalid_payload`); StateError (`not_joined`) in `join`.
+   */
+  broadcastFrom(event: string, payload?: Payload): void {
+    this.#context.broadcastFrom(event, payload);
+  }
+
+  /**
+   * Takes the ref of the message in hand, for an answer after the handler has returned.
+   *
+   * @param promise Its value is the reply; its rejection ends the channel, as a throw does.
+   * @returns Sends the reply; false if the channel has ended or the message was answered already.
+   * @throws StateError (`no_message`) outside of handleIn, (`not_joined`) in `join`.
+   */
+  deferReply(promise?: PromiseLike<Reply>): (reply: Reply) => boolean {
+    return this.#context.deferReply(promise);
+  }
+
+  /**
+   * Sends a message to this channel's own `handleInfo`, through the mailbox (`send/2` and
+   * `Process.send_after/3`). From `join`, it arrives once the join's reply is out.
+   *
+   * @param options.after Milliseconds from now. Messages still pending when the channel ends go with it.
+   * @returns Cancels a message that is pending; false if the channel has ended.
+   */
+  sendSelf(message: unknown, options?: { readonly after?: number }): Cancel | false {
+    const after: unknown = options?.after;
+    if (after !== undefined && (typeof after !== "number" || !(after >= 0))) {
+      throw new ConfigError(
+        "invalid_argument",
+        `sendSelf: after must be a number of milliseconds, got ${describe(after)}`,
+      );
+    }
+    return this.#context.sendSelf(message, after);
+  }
+
+  /**
+   * Subscribes to another topic's broadcasts, which then arrive in `handleInfo`; with `{fastlane: true}`, at the
+   * client. Twice is once.
+   *
+   * @throws StateError (`own_topic`) for the channel's own topic, which it has already.
+   */
+  subscribe(topic: string, options?: SubscribeOptions): void {
+    this.#context.subscribe(topic, options?.fastlane ?? false);
+  }
+
+  /** Ends a subscription; one that isn't there is no error. */
+  unsubscribe(topic: string): void {
+    this.#context.unsubscribe(topic);
+  }
+}
+
+/** @internal For the parts of the library that stand beside the channel, such as presence. */
+export function channelContext(channel: Channel<object, Socket<object>>): ChannelContext {
+  return contextOf(channel);
+}
+
+function findHandler(channelClass: object, event: string): EventHandler | undefined {
+  for (let c: object | null = channelClass; c !== null; c = Object.getPrototypeOf(c)) {
+    const entry = tables.get(c)?.get(event);
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
+}

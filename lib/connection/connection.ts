@@ -1,0 +1,297 @@
+import type { Clock } from "../clock.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { Logger } from "../logger.ts";
+import {
+  HEARTBEAT_EVENT,
+  HEARTBEAT_TOPIC,
+  type Message,
+  PHX_JOIN,
+  PHX_LEAVE,
+  type Ref,
+} from "../protocol/message.ts";
+import { EMPTY_PAYLOAD, type EncodedPayload } from "../protocol/payload.ts";
+import type { Encoded, Serializer } from "../protocol/serializer.ts";
+import type { SharedFrame } from "../protocol/shared-frame.ts";
+import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
+import type { Socket } from "../socket.ts";
+import type { Transport, TransportListener } from "../transport/transport.ts";
+import { ChannelProcess } from "./channel-process.ts";
+import { CLOSE } from "./close-codes.ts";
+import { type RateLimit, RateMeter } from "./rate-limit.ts";
+import type { Router } from "./routes.ts";
+
+const UNMATCHED_TOPIC = JSON.stringify({ reason: "unmatched topic" });
+const TOO_MANY_CHANNELS = JSON.stringify({ reason: "too many channels joined" });
+
+/** What the connections of a mount share. */
+export interface ConnectionHost {
+  readonly endpoint: Endpoint;
+  readonly pubsub: PubSub;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** False if the logger is the quiet one, so that nobody formats a line for it. */
+  readonly logs: boolean;
+  filter(value: unknown): unknown;
+  readonly router: Router;
+  readonly socketName: string;
+  readonly maxChannels: number;
+  readonly maxQueued: number;
+  readonly maxBufferedBytes: number;
+  readonly rateLimit: RateLimit | null;
+  /** The connection has ended, and is no longer counted. */
+  ended(connection: Connection): void;
+}
+
+/** One client: takes its frames, routes them by topic, and writes what its channels send. */
+export class Connection implements TransportListener, Subscriber {
+  readonly host: ConnectionHost;
+  readonly socket: Socket<object>;
+  readonly id: string | null;
+  readonly serializer: Serializer;
+  readonly owner = null;
+  readonly #transport: Transport;
+  readonly #channels = new Map<string, ChannelProcess>();
+  readonly #rate: RateMeter | null;
+  #closed = false;
+  /** Channels that aren't done: joining, joined, or in terminate. */
+  #live = 0;
+  #congested: Set<ChannelProcess> | null = null;
+  #drained: (() => void) | null = null;
+
+  constructor(
+    host: ConnectionHost,
+    socket: Socket<object>,
+    id: string | null,
+    serializer: Serializer,
+    transport: Transport,
+  ) {
+    this.host = host;
+    this.socket = socket;
+    this.id = id;
+    this.serializer = serializer;
+    this.#transport = transport;
+    this.#rate = host.rateLimit === null ? null : new RateMeter(host.rateLimit, host.clock.now());
+    if (id !== null) void host.pubsub.subscribe(id, this);
+  }
+
+  /** The number of channels that are joined or joining. */
+  get channels(): number {
+    return this.#channels.size;
+  }
+
+  get bufferedBytes(): number {
+    return this.#transport.bufferedBytes;
+  }
+
+  // ── from the transport ─────────────────────────────────────────────────────────────────────────────────────
+
+  onFrame(frame: Encoded): void {
+    if (this.#closed) return;
+    if (this.#rate !== null && !this.#rate.take(this.host.clock.now())) {
+      this.#warn("closed a connection that sends faster than rateLimit allows");
+      this.close(CLOSE.flood);
+      return;
+    }
+    let message: Message;
+    try {
+      message = this.serializer.decode(frame);
+    } catch (error) {
+      this.#warn("closed a connection for a frame that isn't a message", { err: error });
+      this.close(CLOSE.malformed);
+      return;
+    }
+    this.route(message);
+  }
+
+  onOverflow(): void {
+    if (this.#closed) return;
+    this.#warn("closed a connection whose client doesn't read");
+    this.close(CLOSE.slowConsumer);
+  }
+
+  /** Nothing has come from the client for the idle timeout. */
+  onIdle(): void {
+    this.close(CLOSE.idle);
+  }
+
+  onClose(code: number, reason: string): void {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#unsubscribe();
+      for (const process of [...this.#channels.values()]) {
+        process.endGently({ kind: "closed", reason: reason === "" ? String(code) : reason });
+      }
+      this.#finishDrain();
+    }
+    this.host.ended(this);
+  }
+
+  // ── routing: one branch for each rule of the wire, in their order ──────────────────────────────────────────
+
+  route(message: Message): void {
+    if (this.#closed) return;
+    const { joinRef, ref, topic, event } = message;
+    // A heartbeat is answered here, whatever its join_ref, and without one.
+    if (topic === HEARTBEAT_TOPIC && event === HEARTBEAT_EVENT) {
+      this.reply(null, ref, topic, "ok", EMPTY_PAYLOAD);
+      return;
+    }
+    const process = this.#channels.get(topic);
+    // The door: while a join is pending, whatever comes for its topic waits for the outcome.
+    if (process?.state === "joining") {
+      process.wait(message);
+      return;
+    }
+    // A join; one for a topic that is joined puts an end to the channel there.
+    if (event === PHX_JOIN) {
+      this.#join(message, process ?? null);
+      return;
+    }
+    if (process === undefined) {
+      if (event === PHX_LEAVE) {
+        // The client leaves what the server has ended already, or never had.
+        this.reply(joinRef, ref, topic, "ok", EMPTY_PAYLOAD);
+      } else {
+        // The channel may have ended while the client's message was on its way.
+        this.reply(null, ref, topic, "error", UNMATCHED_TOPIC);
+      }
+      return;
+    }
+    // Meant for an earlier join of this topic.
+    if (!process.takes(message)) return;
+    process.deliver(message);
+  }
+
+  #join(message: Message, replaced: ChannelProcess | null): void {
+    if (this.#drained !== null) return;
+    const { joinRef, ref, topic } = message;
+    const route = this.host.router(topic);
+    if (route === undefined) {
+      this.#warn(
+        `ignored a join of ${JSON.stringify(topic)}, which no channel of ${this.host.socketName} matches`,
+      );
+      this.reply(null, ref, topic, "error", UNMATCHED_TOPIC);
+      return;
+    }
+    replaced?.replace();
+    if (this.#channels.size >= this.host.maxChannels) {
+      this.#warn(
+        `refused a join of ${JSON.stringify(topic)}: ${this.host.maxChannels} channels are joined (maxChannels)`,
+      );
+      this.reply(joinRef, ref, topic, "error", TOO_MANY_CHANNELS);
+      return;
+    }
+    const process = new ChannelProcess(this, route, message, replaced);
+    this.#channels.set(topic, process);
+    this.#live++;
+    process.start();
+  }
+
+  // ── from the channels ──────────────────────────────────────────────────────────────────────────────────────
+
+  push(joinRef: Ref, ref: Ref, topic: string, event: string, payload: EncodedPayload): boolean {
+    if (this.#closed) return false;
+    try {
+      return this.#transport.send(this.serializer.encodePush(joinRef, ref, topic, event, payload));
+    } catch (error) {
+      return this.#uncarried(error, `push of ${event} on ${topic}`);
+    }
+  }
+
+  reply(joinRef: Ref, ref: Ref, topic: string, status: string, payload: EncodedPayload): boolean {
+    if (this.#closed) return false;
+    try {
+      return this.#transport.send(this.serializer.encodeReply(joinRef, ref, topic, status, payload));
+    } catch (error) {
+      return this.#uncarried(error, `reply on ${topic}`);
+    }
+  }
+
+  sendShared(frame: SharedFrame): boolean {
+    return !this.#closed && this.#transport.sendShared(frame);
+  }
+
+  /** A process has left its topic: the next join finds it free. */
+  forget(process: ChannelProcess): void {
+    if (this.#channels.get(process.topic) === process) this.#channels.delete(process.topic);
+  }
+
+  /** A process has nothing left to do. */
+  done(): void {
+    this.#live--;
+    if (this.#live === 0) this.#finishDrain();
+  }
+
+  /** Too much waits for a process: reading pauses until all that said so are relieved. */
+  congested(process: ChannelProcess): void {
+    this.#congested ??= new Set();
+    this.#congested.add(process);
+    if (this.#congested.size === 1) this.#transport.pause();
+  }
+
+  relieved(process: ChannelProcess): void {
+    if (this.#congested?.delete(process) && this.#congested.size === 0) this.#transport.resume();
+  }
+
+  // ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A broadcast on the socket's id: `disconnect` closes all connections of that id. */
+  receive({ event }: { readonly event: string }): void {
+    if (event === "disconnect") this.close(CLOSE.disconnect);
+  }
+
+  /** Closes at once: what waits in the mailboxes is not run, what is written is still sent. */
+  close({
+    code,
+    reason,
+    why,
+  }: {
+    readonly code: number;
+    readonly reason?: string;
+    readonly why: string;
+  }): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#transport.close(code, reason ?? "");
+    this.#unsubscribe();
+    const kind = code === CLOSE.drain.code ? "drain" : "closed";
+    for (const process of [...this.#channels.values()]) process.endAtOnce({ kind, reason: why });
+    this.#finishDrain();
+  }
+
+  /** Handles what was received, starts no join, and closes when every channel is done. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed) {
+        resolve();
+        return;
+      }
+      this.#drained = resolve;
+      for (const process of [...this.#channels.values()]) {
+        process.endGently({ kind: "drain", reason: CLOSE.drain.why });
+      }
+      if (this.#live === 0) this.#finishDrain();
+    });
+  }
+
+  #finishDrain(): void {
+    const drained = this.#drained;
+    if (drained === null || this.#live > 0) return;
+    this.#drained = null;
+    this.close(CLOSE.drain);
+    drained();
+  }
+
+  #unsubscribe(): void {
+    if (this.id !== null) this.host.pubsub.unsubscribe(this.id, this);
+  }
+
+  #uncarried(error: unknown, what: string): false {
+    this.#warn(`${what} lost: ${this.serializer.name} can't carry it`, { err: error });
+    return false;
+  }
+
+  #warn(message: string, details: object = {}): void {
+    this.host.logger.warn({ ...details, socketId: this.id, transport: this.#transport.kind }, message);
+  }
+}

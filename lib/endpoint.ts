@@ -1,0 +1,358 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { Channel, channelContext } from "./channel.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { assertEvent, assertTopic } from "./connection/channel-process.ts";
+import { CLOSE } from "./connection/close-codes.ts";
+import { ConfigError, describe, StateError } from "./errors.ts";
+import { filterParameters, guardedLogger, type Logger, quietLogger } from "./logger.ts";
+import { Mount, type MountHost, type MountOptions, pathSegments } from "./mount.ts";
+import { checkOptions, having, integer, type OptionCheck, strings } from "./options.ts";
+import { EMPTY_PAYLOAD, encodePayload, type Payload } from "./protocol/payload.ts";
+import type { PubSubAdapter } from "./pubsub/adapter.ts";
+import type { Broadcast } from "./pubsub/broadcast.ts";
+import { PubSub } from "./pubsub/pubsub.ts";
+import type { Socket, SocketClass } from "./socket.ts";
+import { splitTarget } from "./transport/connect-info.ts";
+import { refuseUpgrade } from "./transport/refusal.ts";
+
+export interface EndpointOptions {
+  /** Carries broadcasts to other nodes. @default none: broadcasts stay in this process */
+  readonly pubsub?: PubSubAdapter;
+  /** Where the library reports. @default nowhere */
+  readonly logger?: Logger;
+  /** Values of keys that contain one of these words are hidden in logs. @default ["password", "token", "secret"] */
+  readonly filterParameters?: readonly string[];
+  /** Signs long-poll tokens; nodes behind one address share it. @default random */
+  readonly secret?: string;
+  /** The library's time, for tests. @default the system's */
+  readonly clock?: Clock;
+}
+
+export interface DrainOptions {
+  /** Connections told to go at once. @default 10_000 */
+  readonly batchSize?: number;
+  /** Milliseconds between batches. @default 2_000 */
+  readonly intervalMs?: number;
+  /** Milliseconds after which connections that aren't done are closed anyway. @default 30_000 */
+  readonly timeoutMs?: number;
+}
+
+/** What an endpoint holds at the moment. */
+export interface EndpointStats {
+  /** Open connections. */
+  readonly connections: number;
+  /** Channels joined or joining. */
+  readonly channels: number;
+  /** Topics (and other keys) with a subscriber on this node. */
+  readonly topics: number;
+  /** Bytes that wait for clients. */
+  readonly bufferedBytes: number;
+  readonly draining: boolean;
+}
+
+const ENDPOINT_OPTIONS: {
+  readonly [K in keyof EndpointOptions]-?: OptionCheck<Exclude<EndpointOptions[K], undefined>>;
+} = {
+  pubsub: having<PubSubAdapter>("start", "subscribe", "unsubscribe", "publish", "close"),
+  logger: (value) => guardedLogger(value),
+  filterParameters: strings,
+  secret: (value, name) => {
+    if (typeof value === "string" && value.length >= 32) return value;
+    throw new ConfigError("invalid_option", `${name} must be a string of at least 32 characters`);
+  },
+  clock: having<Clock>("now", "schedule"),
+};
+
+const DRAIN_OPTIONS = {
+  batchSize: integer(1, "connections"),
+  intervalMs: integer(0, "milliseconds"),
+  timeoutMs: integer(0, "milliseconds"),
+};
+
+/**
+ * Where clients connect, and where the app broadcasts from (`Phoenix.Endpoint`). Mount sockets on it, then
+ * attach it to an HTTP server, or let it listen by itself.
+ */
+export class Endpoint {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #pubsub: PubSub;
+  readonly #mountHost: MountHost;
+  readonly #mounts: Mount[] = [];
+  readonly #servers = new Map<Server, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>();
+  #ownServer: Server | null = null;
+  #listening: Promise<AddressInfo> | null = null;
+  #draining: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
+
+  /** @throws ConfigError (`invalid_option`, `unknown_option`) */
+  constructor(options?: EndpointOptions) {
+    const checked = checkOptions<EndpointOptions>(options, ENDPOINT_OPTIONS, "new Endpoint");
+    this.#clock = checked.clock ?? systemClock;
+    this.#logger = checked.logger ?? quietLogger;
+    const words = (checked.filterParameters ?? ["password", "token", "secret"]).map((word) =>
+      word.toLowerCase(),
+    );
+    this.#pubsub = new PubSub(checked.pubsub ?? null, (error, envelope, what) => {
+      this.#logger.error({ err: error, topic: envelope?.key, event: envelope?.event }, what);
+    });
+    this.#mountHost = {
+      endpoint: this,
+      pubsub: this.#pubsub,
+      clock: this.#clock,
+      logger: this.#logger,
+      logs: this.#logger !== quietLogger,
+      filter: (value) => filterParameters(value, words),
+    };
+  }
+
+  // ── serving ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Mounts a socket class: WebSockets at `path/websocket`. A segment of the path that begins with a colon is a
+   * param, as `/rooms/:room`.
+   *
+   * @throws ConfigError naming what is wrong with the path, the class, its channels or an option.
+   */
+  socket(path: string, socketClass: SocketClass, options?: MountOptions): void {
+    this.#assertOpen("socket");
+    if (typeof path !== "string" || !path.startsWith("/") || path.includes("?")) {
+      throw new ConfigError(
+        "invalid_argument",
+        `a socket's path begins with a slash, as "/socket"; got ${describe(path)}`,
+      );
+    }
+    const normal = `/${pathSegments(path).join("/")}`;
+    if (this.#mounts.some((mount) => mount.path === normal)) {
+      throw new ConfigError("invalid_argument", `a socket is mounted at ${normal} already`);
+    }
+    this.#mounts.push(new Mount(normal, socketClass, options, this.#mountHost));
+  }
+
+  /**
+   * Serves on an HTTP server of the app's (that of Express, Fastify, Koa, …). Upgrade requests for paths that are
+   * no mount are left to the server's other `upgrade` listeners; if it has none, they get 404.
+   */
+  attach(server: Server): void {
+    this.#assertOpen("attach");
+    if (typeof (server as Partial<Server> | null)?.on !== "function") {
+      throw new ConfigError("invalid_argument", `attach needs a node:http server, got ${describe(server)}`);
+    }
+    if (this.#servers.has(server)) return;
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (this.handleUpgrade(request, socket, head) || server.listenerCount("upgrade") > 1) return;
+      socket.on("error", () => socket.destroy());
+      refuseUpgrade(socket, { status: 404 });
+    };
+    server.on("upgrade", onUpgrade);
+    this.#servers.set(server, onUpgrade);
+  }
+
+  /**
+   * Serves on an HTTP server of its own, on all addresses unless `host` names one. Port 0 picks a free one.
+   *
+   * @returns The address, once it listens. Further calls return the same promise.
+   */
+  listen(port: number, host?: string): Promise<AddressInfo> {
+    this.#listening ??= this.#listen(port, host);
+    return this.#listening;
+  }
+
+  async #listen(port: number, host: string | undefined): Promise<AddressInfo> {
+    this.#assertOpen("listen");
+    const server = createServer((request, response) => {
+      if (this.handleRequest(request, response)) return;
+      respond(response, 404, "Not Found");
+    });
+    this.attach(server);
+    this.#ownServer = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(port, host, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    return server.address() as AddressInfo;
+  }
+
+  /**
+   * Takes an upgrade request, for servers that `attach` doesn't fit.
+   *
+   * @returns False if its path is no mount: the request is left as it was.
+   */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const path = pathSegments(splitTarget(request.url).path);
+    for (const mount of this.#mounts) {
+      const pathParams = mount.matchWebSocket(path);
+      if (pathParams === null) continue;
+      if (this.#draining === null) {
+        mount.upgrade(request, socket, head, pathParams);
+      } else {
+        socket.on("error", () => socket.destroy());
+        refuseUpgrade(socket, { status: 503 });
+      }
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Takes a plain HTTP request, as a framework's handler would.
+   *
+   * @returns False if its path is no mount: the request is left as it was.
+   */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    const path = pathSegments(splitTarget(request.url).path);
+    if (!this.#mounts.some((mount) => mount.matchWebSocket(path) !== null)) return false;
+    respond(response, 400, "This address takes WebSockets: the request has no Upgrade header that says so.");
+    return true;
+  }
+
+  // ── broadcasting ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Sends a message to all subscribers of a topic, on all nodes. Clients of this node are written to before it
+   * returns.
+   *
+   * @param payload A plain object, or a `Uint8Array` for a binary message. Default `{}`.
+   * @throws PayloadError (`invalid_payload`), ConfigError (`invalid_argument`)
+   */
+  broadcast(topic: string, event: string, payload?: Payload): void {
+    assertTopic("broadcast", topic);
+    assertEvent("broadcast", event);
+    this.#pubsub.broadcast(topic, event, encodePayload(payload));
+  }
+
+  /** Like {@link broadcast}, but not to the client of `channel`. */
+  broadcastFrom(
+    channel: Channel<object, Socket<object>>,
+    topic: string,
+    event: string,
+    payload?: Payload,
+  ): void {
+    if (!(channel instanceof Channel)) {
+      throw new ConfigError(
+        "invalid_argument",
+        `broadcastFrom needs a channel first, got ${describe(channel)}`,
+      );
+    }
+    assertTopic("broadcastFrom", topic);
+    assertEvent("broadcastFrom", event);
+    this.#pubsub.broadcast(topic, event, encodePayload(payload), channelContext(channel));
+  }
+
+  /** Like {@link broadcast}, but only to subscribers on this node. */
+  localBroadcast(topic: string, event: string, payload?: Payload): void {
+    assertTopic("localBroadcast", topic);
+    assertEvent("localBroadcast", event);
+    this.#pubsub.localBroadcast(topic, event, encodePayload(payload));
+  }
+
+  /**
+   * Calls back with each broadcast of a topic, from this node and others. A listener that throws is logged.
+   *
+   * @returns Removes the listener.
+   */
+  subscribe(topic: string, listener: (broadcast: Broadcast) => void): () => void {
+    assertTopic("subscribe", topic);
+    if (typeof listener !== "function") {
+      throw new ConfigError(
+        "invalid_argument",
+        `subscribe needs a listener function, got ${describe(listener)}`,
+      );
+    }
+    return this.#pubsub.listen(topic, listener);
+  }
+
+  /** Closes all connections of a socket id, on all nodes, with 1001: their clients reconnect, and connect decides. */
+  disconnect(socketId: string): void {
+    assertTopic("disconnect", socketId);
+    this.#pubsub.broadcast(socketId, "disconnect", EMPTY_PAYLOAD);
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Prepares for a restart: new connections get 503, those that are open are closed in batches with 1012, each
+   * when its channels have handled what they received.
+   *
+   * @returns Resolves when all are closed. Further calls return the same promise.
+   */
+  drain(options?: DrainOptions): Promise<void> {
+    this.#draining ??= this.#drain(checkOptions<DrainOptions>(options, DRAIN_OPTIONS, "drain"));
+    return this.#draining;
+  }
+
+  /**
+   * Drains, then closes the transports, the server of `listen`, and the pubsub adapter. Servers of the app's stay
+   * open.
+   *
+   * @returns Resolves when all is closed. Further calls return the same promise.
+   */
+  close(options?: DrainOptions): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async #drain({ batchSize = 10_000, intervalMs = 2_000, timeoutMs = 30_000 }: DrainOptions): Promise<void> {
+    const connections = this.#mounts.flatMap((mount) => [...mount.connections]);
+    const cancel = this.#clock.schedule(() => {
+      for (const connection of connections) connection.close(CLOSE.drain);
+    }, timeoutMs);
+    const drained: Promise<void>[] = [];
+    for (let i = 0; i < connections.length; i += batchSize) {
+      if (i > 0) await new Promise<void>((resolve) => this.#clock.schedule(resolve, intervalMs));
+      for (const connection of connections.slice(i, i + batchSize)) drained.push(connection.drain());
+    }
+    await Promise.all(drained);
+    cancel();
+  }
+
+  async #close(options: DrainOptions | undefined): Promise<void> {
+    await this.drain(options);
+    for (const [server, onUpgrade] of this.#servers) {
+      if (server !== this.#ownServer) server.off("upgrade", onUpgrade);
+    }
+    await Promise.all(this.#mounts.map((mount) => mount.closed()));
+    const server = this.#ownServer;
+    if (server?.listening) {
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
+    }
+    await this.#pubsub.close();
+  }
+
+  /** What this node holds at the moment. */
+  stats(): EndpointStats {
+    let channels = 0;
+    let connections = 0;
+    let bufferedBytes = 0;
+    for (const mount of this.#mounts) {
+      for (const connection of mount.connections) {
+        connections++;
+        channels += connection.channels;
+        bufferedBytes += connection.bufferedBytes;
+      }
+    }
+    return {
+      connections,
+      channels,
+      topics: this.#pubsub.size,
+      bufferedBytes,
+      draining: this.#draining !== null,
+    };
+  }
+
+  #assertOpen(call: string): void {
+    if (this.#closing !== null)
+      throw new StateError("closed", `${call}: the endpoint is closed; make a new one`);
+  }
+}
+
+function respond(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" }).end(text);
+}

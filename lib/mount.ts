@@ -1,0 +1,230 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { connect } from "./connection/connect.ts";
+import type { Connection, ConnectionHost } from "./connection/connection.ts";
+import { checkRateLimit, type RateLimit } from "./connection/rate-limit.ts";
+import { compileRoutes } from "./connection/routes.ts";
+import { ConfigError, describe } from "./errors.ts";
+import { bool, checkOptions, having, integer, method, type OptionCheck } from "./options.ts";
+import { negotiate, type Serializer } from "./protocol/serializer.ts";
+import { V1JSONSerializer } from "./protocol/v1-json.ts";
+import { V2JSONSerializer } from "./protocol/v2-json.ts";
+import { assertSchema } from "./schema.ts";
+import { Socket, type SocketClass } from "./socket.ts";
+import { type CheckOrigin, originCheck } from "./transport/origin.ts";
+import { type Refusal, refuseUpgrade } from "./transport/refusal.ts";
+import { Upgrades } from "./transport/upgrade.ts";
+
+/** Options of a mount, for both transports or for one of them. */
+export interface TransportOptions {
+  /** Which origins may connect. @default true */
+  readonly checkOrigin?: CheckOrigin;
+  /** Channels joined or joining on one connection. @default 100 */
+  readonly maxChannels?: number;
+  /** Bytes of one frame from a client; a larger one closes with 1009. @default 1_048_576 */
+  readonly maxPayload?: number;
+  /** Bytes that may wait for a client that doesn't read, before it is closed with 1013. @default 4_194_304 */
+  readonly maxBufferedBytes?: number;
+  /** Messages that may wait for one channel, before reading from its client pauses. @default 1000 */
+  readonly maxQueued?: number;
+  /** Milliseconds without a byte from the client, after which it is closed with 1002. @default 60_000 */
+  readonly idleTimeout?: number;
+  /** Milliseconds that `connect` may take, before the client gets 503. @default 10_000 */
+  readonly connectTimeout?: number;
+  /** Milliseconds that a client may take to answer a close, before its TCP connection is cut. @default 5_000 */
+  readonly closeTimeout?: number;
+  /** Frames that a connection may send; a flood closes with 1008. @default false */
+  readonly rateLimit?: RateLimit | false;
+  /** The wire formats, in the order in which a client's `vsn` is tried. @default V1 and V2 */
+  readonly serializers?: readonly Serializer[];
+  /** Takes the official client's `authToken`, into `info.authToken`. @default false */
+  readonly authToken?: boolean;
+}
+
+export interface WebSocketOptions extends TransportOptions {
+  /**
+   * Answers a client that `connect` refused, by the reason it gave. Nothing means 403.
+   */
+  readonly onRefused?: (request: IncomingMessage, reason: unknown) => Refusal | undefined;
+}
+
+export interface LongPollOptions extends TransportOptions {
+  /** Milliseconds that a poll waits for messages. @default 10_000 */
+  readonly windowMs?: number;
+}
+
+export interface MountOptions extends TransportOptions {
+  /** WebSockets at `path/websocket`. @default true */
+  readonly websocket?: boolean | WebSocketOptions;
+  /** Long-polling at `path/longpoll`. */
+  readonly longpoll?: boolean | LongPollOptions;
+  readonly onRefused?: WebSocketOptions["onRefused"];
+}
+
+type Checked<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+type OptionTable<T> = { readonly [K in keyof T]-?: OptionCheck<Exclude<T[K], undefined>> };
+
+const milliseconds = integer(1, "milliseconds");
+
+const TRANSPORT_OPTIONS: OptionTable<TransportOptions> = {
+  checkOrigin: (value) => {
+    originCheck(value);
+    return value as CheckOrigin;
+  },
+  maxChannels: integer(1, "channels"),
+  maxPayload: integer(1, "bytes", 2 ** 31 - 1),
+  maxBufferedBytes: integer(1, "bytes"),
+  maxQueued: integer(1, "messages"),
+  idleTimeout: milliseconds,
+  connectTimeout: milliseconds,
+  closeTimeout: integer(1, "milliseconds", 2 ** 31 - 1),
+  rateLimit: (value, name) => (value === false ? false : checkRateLimit(value, name)),
+  serializers: (value, name) => {
+    if (!Array.isArray(value) || value.length === 0) {
+      throw new ConfigError(
+        "invalid_option",
+        `${name} must be a list of serializers, got ${describe(value)}`,
+      );
+    }
+    const check = having<Serializer>("decode", "encodePush", "encodeReply", "encodeBroadcast");
+    return value.map((item, i) => {
+      const serializer = check(item, `${name}[${i}]`);
+      if (negotiate([serializer], serializer.version) !== undefined) return serializer;
+      throw new ConfigError(
+        "invalid_option",
+        `${name}[${i}].version must be a version such as "2.0.0", got ${describe(serializer.version)}`,
+      );
+    });
+  },
+  authToken: bool,
+};
+
+const WEBSOCKET_OPTIONS: OptionTable<WebSocketOptions> = { ...TRANSPORT_OPTIONS, onRefused: method };
+
+const LONGPOLL_OPTIONS: OptionTable<LongPollOptions> = { ...TRANSPORT_OPTIONS, windowMs: milliseconds };
+
+const MOUNT_OPTIONS: OptionTable<MountOptions> = {
+  ...WEBSOCKET_OPTIONS,
+  websocket: (value, name) =>
+    typeof value === "boolean" ? value : checkOptions<WebSocketOptions>(value, WEBSOCKET_OPTIONS, name),
+  longpoll: (value, name) =>
+    typeof value === "boolean" ? value : checkOptions<LongPollOptions>(value, LONGPOLL_OPTIONS, name),
+};
+
+const DEFAULTS: Checked<TransportOptions> = {
+  checkOrigin: true,
+  maxChannels: 100,
+  maxPayload: 1024 * 1024,
+  maxBufferedBytes: 4 * 1024 * 1024,
+  maxQueued: 1000,
+  idleTimeout: 60_000,
+  connectTimeout: 10_000,
+  closeTimeout: 5_000,
+  rateLimit: false,
+  serializers: [V1JSONSerializer, V2JSONSerializer],
+  authToken: false,
+};
+
+/** What a mount gets from its endpoint. */
+export type MountHost = Pick<ConnectionHost, "endpoint" | "pubsub" | "clock" | "logger" | "logs" | "filter">;
+
+/** A socket class at a path. */
+export class Mount {
+  readonly path: string;
+  readonly connections = new Set<Connection>();
+  readonly #segments: readonly string[];
+  readonly #upgrades: Upgrades | null;
+
+  /** @throws ConfigError */
+  constructor(path: string, socketClass: unknown, options: unknown, host: MountHost) {
+    this.path = path;
+    this.#segments = pathSegments(path);
+    assertSocketClass(socketClass);
+    const { paramsSchema } = socketClass;
+    if (paramsSchema !== undefined) assertSchema(paramsSchema, `${socketClass.name}.paramsSchema`);
+    const router = compileRoutes(socketClass);
+    const where = `socket(${describe(path)})`;
+    const {
+      websocket = true,
+      longpoll: _later,
+      ...shared
+    } = checkOptions<MountOptions>(options, MOUNT_OPTIONS, where);
+    if (websocket === false) {
+      this.#upgrades = null;
+      return;
+    }
+    const own: Checked<TransportOptions> & WebSocketOptions = {
+      ...DEFAULTS,
+      ...shared,
+      ...(websocket === true ? {} : websocket),
+    };
+    const { checkOrigin, onRefused = null, serializers, rateLimit, ...limits } = own;
+    const connectionHost: ConnectionHost = {
+      ...host,
+      ...limits,
+      router,
+      socketName: socketClass.name,
+      rateLimit: rateLimit === false ? null : rateLimit,
+      ended: (connection) => this.connections.delete(connection),
+    };
+    const connectOptions = {
+      host: connectionHost,
+      socketClass,
+      paramsSchema,
+      serializers,
+      opened: (connection: Connection) => this.connections.add(connection),
+    };
+    this.#upgrades = new Upgrades({
+      ...host,
+      ...limits,
+      checkOrigin: originCheck(checkOrigin),
+      onRefused,
+      connect: (info, pathParams) => connect(connectOptions, info, pathParams),
+    });
+  }
+
+  /** The path's params if it is this mount's WebSocket address, else null. */
+  matchWebSocket(path: readonly string[]): Record<string, string> | null {
+    return this.#upgrades === null ? null : matchPath([...this.#segments, "websocket"], path);
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, pathParams: Record<string, string>): void {
+    if (this.#upgrades === null) refuseUpgrade(socket, { status: 404 });
+    else this.#upgrades.handle(request, socket, head, pathParams);
+  }
+
+  async closed(): Promise<void> {
+    await this.#upgrades?.closed();
+  }
+}
+
+/** Splits a path as Plug does: empty segments don't count, so a trailing slash makes no difference. */
+export function pathSegments(path: string): string[] {
+  return path.split("/").filter((segment) => segment !== "");
+}
+
+function matchPath(pattern: readonly string[], path: readonly string[]): Record<string, string> | null {
+  if (pattern.length !== path.length) return null;
+  const params: Record<string, string> = {};
+  for (const [i, segment] of pattern.entries()) {
+    const got = path[i] ?? "";
+    if (segment.startsWith(":")) {
+      try {
+        params[segment.slice(1)] = decodeURIComponent(got);
+      } catch {
+        return null;
+      }
+    } else if (segment !== got) {
+      return null;
+    }
+  }
+  return params;
+}
+
+function assertSocketClass(value: unknown): asserts value is SocketClass {
+  if (typeof value === "function" && value.prototype instanceof Socket) return;
+  throw new ConfigError(
+    "invalid_socket",
+    `endpoint.socket needs a class that extends Socket, got ${describe(value)}`,
+  );
+}

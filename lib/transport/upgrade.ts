@@ -1,0 +1,230 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Cancel, Clock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import { subprotocolAuth } from "./auth-token.ts";
+import { type ConnectInfo, connectInfo } from "./connect-info.ts";
+import type { OriginCheck } from "./origin.ts";
+import { checkRefusal, type Refusal, refuseUpgrade } from "./refusal.ts";
+import type { Transport, TransportListener } from "./transport.ts";
+import { WebSocketTransport } from "./websocket.ts";
+
+/** A client that may connect: `open` makes its connection. */
+export interface Accepted {
+  readonly open: (transport: Transport) => TransportListener & { onIdle(): void };
+}
+
+/** A client that may not. `reason` is what `connect` gave, for `onRefused`. */
+export interface Refused {
+  readonly status: number;
+  readonly byApp: boolean;
+  readonly reason?: unknown;
+}
+
+export interface UpgradeOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly checkOrigin: OriginCheck;
+  readonly authToken: boolean;
+  readonly maxPayload: number;
+  readonly maxBufferedBytes: number;
+  readonly idleTimeout: number;
+  readonly connectTimeout: number;
+  readonly closeTimeout: number;
+  readonly onRefused: ((request: IncomingMessage, reason: unknown) => unknown) | null;
+  /** Asks the app. Must neither throw nor reject. */
+  connect(
+    info: ConnectInfo,
+    pathParams: Readonly<Record<string, string>>,
+  ): Accepted | Refused | Promise<Accepted | Refused>;
+}
+
+/** At most so many bytes of frames are kept while connect decides; then reading waits. */
+const MAX_EARLY_BYTES = 65_536;
+
+interface Pending {
+  readonly socket: Duplex;
+  readonly pathParams: Readonly<Record<string, string>>;
+  /** The client's Sec-WebSocket-Protocol. */
+  readonly offered: string | undefined;
+  /** The subprotocol to answer with. */
+  protocol: string | null;
+  accepted: Accepted | null;
+}
+
+/** Turns upgrade requests of one mount into WebSocket transports, or refuses them. */
+export class Upgrades {
+  readonly #options: UpgradeOptions;
+  readonly #server: WebSocketServer;
+  readonly #pending = new WeakMap<IncomingMessage, Pending>();
+  readonly #open = new Set<WebSocket>();
+  #allClosed: (() => void) | null = null;
+
+  constructor(options: UpgradeOptions) {
+    this.#options = options;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxPayload,
+      closeTimeout: options.closeTimeout,
+      // ws has checked the handshake before it asks.
+      verifyClient: ({ req }: { req: IncomingMessage }, accept: (verified: boolean) => void) => {
+        this.#verify(req, accept);
+      },
+    } as ConstructorParameters<typeof WebSocketServer>[0]);
+    this.#server.on("headers", (headers, request) => {
+      const protocol = this.#pending.get(request)?.protocol;
+      if (protocol) headers.push(`Sec-WebSocket-Protocol: ${protocol}`);
+    });
+  }
+
+  handle(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    pathParams: Readonly<Record<string, string>>,
+  ): void {
+    const offered = request.headers["sec-websocket-protocol"];
+    const pending: Pending = { socket, pathParams, offered, protocol: null, accepted: null };
+    this.#pending.set(request, pending);
+    // The auth token isn't a subprotocol's name: ws would refuse it, so it never sees the header.
+    delete request.headers["sec-websocket-protocol"];
+    this.#server.handleUpgrade(request, socket, head, (ws) => this.#opened(ws, pending));
+  }
+
+  /** Resolves when all WebSockets of this mount are closed, TCP and all. */
+  closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#open.size === 0) resolve();
+      else this.#allClosed = resolve;
+    });
+  }
+
+  #verify(request: IncomingMessage, accept: (verified: boolean) => void): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    if (pending.offered !== undefined) request.headers["sec-websocket-protocol"] = pending.offered;
+    const { checkOrigin, authToken, logger } = this.#options;
+    const { socket } = pending;
+    let allowed: boolean;
+    try {
+      allowed = checkOrigin(request);
+    } catch (error) {
+      logger.error({ err: error }, "checkOrigin crashed");
+      this.#refuse(request, pending, { status: 500, byApp: false });
+      return;
+    }
+    if (!allowed) {
+      logger.error(
+        { origin: request.headers.origin, host: request.headers.host },
+        'refused a connection from another origin: name it in the mount\'s checkOrigin, as ["https://example.com"]',
+      );
+      this.#refuse(request, pending, { status: 403, byApp: false });
+      return;
+    }
+    let token: string | null = null;
+    if (authToken) {
+      const auth = subprotocolAuth(pending.offered);
+      if (auth === null) {
+        logger.error(
+          {},
+          "refused a connection whose subprotocols are neither phoenix nor a base64 auth token",
+        );
+        this.#refuse(request, pending, { status: 403, byApp: false });
+        return;
+      }
+      token = auth.authToken;
+      pending.protocol = auth.protocol;
+    }
+    const abort = new AbortController();
+    const info = connectInfo("websocket", request, token, abort.signal);
+    const outcome = this.#options.connect(info, pending.pathParams);
+    const decided = (result: Accepted | Refused) => {
+      if ("open" in result) {
+        pending.accepted = result;
+        accept(true);
+      } else {
+        this.#refuse(request, pending, result);
+      }
+    };
+    if (outcome instanceof Promise) this.#wait(socket, outcome, abort, decided, request, pending);
+    else decided(outcome);
+  }
+
+  /** While connect decides: keeps early frames, sees the client go, and bounds the time. */
+  #wait(
+    socket: Duplex,
+    outcome: Promise<Accepted | Refused>,
+    abort: AbortController,
+    decided: (result: Accepted | Refused) => void,
+    request: IncomingMessage,
+    pending: Pending,
+  ): void {
+    const early: Buffer[] = [];
+    let size = 0;
+    let over = false;
+    const onData = (chunk: Buffer) => {
+      early.push(chunk);
+      size += chunk.length;
+      if (size > MAX_EARLY_BYTES) socket.pause();
+    };
+    const finish = () => {
+      over = true;
+      cancel();
+      socket.off("data", onData).off("end", onGone).off("close", onGone).off("error", onGone);
+    };
+    const onGone = () => {
+      if (over) return;
+      finish();
+      abort.abort();
+      socket.destroy();
+    };
+    const cancel: Cancel = this.#options.clock.schedule(() => {
+      finish();
+      abort.abort();
+      this.#options.logger.warn({}, "refused a connection: connect took longer than connectTimeout");
+      this.#refuse(request, pending, { status: 503, byApp: false });
+    }, this.#options.connectTimeout);
+    socket.on("data", onData).on("end", onGone).on("close", onGone).on("error", onGone);
+    void outcome.then((result) => {
+      if (over) return;
+      finish();
+      socket.pause();
+      if (size > 0) socket.unshift(Buffer.concat(early));
+      decided(result);
+      // ws listens by now, or the refusal has ended the stream.
+      socket.resume();
+    });
+  }
+
+  #refuse(request: IncomingMessage, pending: Pending, refused: Refused): void {
+    let refusal: Refusal = { status: refused.status };
+    if (refused.byApp && this.#options.onRefused !== null) {
+      try {
+        refusal = checkRefusal(this.#options.onRefused(request, refused.reason)) ?? refusal;
+      } catch (error) {
+        this.#options.logger.error({ err: error }, "onRefused crashed");
+        refusal = { status: 500 };
+      }
+    }
+    const { protocol } = pending;
+    refuseUpgrade(pending.socket, {
+      ...refusal,
+      headers: { ...refusal.headers, ...(protocol === null ? {} : { "Sec-WebSocket-Protocol": protocol }) },
+    });
+  }
+
+  #opened(ws: WebSocket, { socket, accepted }: Pending): void {
+    if (accepted === null) return;
+    this.#open.add(ws);
+    ws.once("close", () => {
+      this.#open.delete(ws);
+      if (this.#open.size === 0) this.#allClosed?.();
+    });
+    const transport = new WebSocketTransport(ws, socket, this.#options);
+    const listener = accepted.open(transport);
+    transport.start(listener, () => listener.onIdle());
+  }
+}

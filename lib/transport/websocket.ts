@@ -1,0 +1,158 @@
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import type { Cancel, Clock } from "../clock.ts";
+import type { Encoded } from "../protocol/serializer.ts";
+import type { SharedFrame } from "../protocol/shared-frame.ts";
+import { outbox } from "./outbox.ts";
+import type { Transport, TransportListener } from "./transport.ts";
+
+const OPEN = 1;
+const NO_CLOSE_FRAME = 1006;
+
+export interface WebSocketTransportOptions {
+  readonly clock: Clock;
+  readonly maxBufferedBytes: number;
+  readonly idleTimeout: number;
+}
+
+/**
+ * A client on a WebSocket. `ws` reads, and answers pings and closes; frames to the client are written to the
+ * stream below it, so that all that leaves in one turn, `ws`'s own frames too, leaves together and in order.
+ */
+export class WebSocketTransport implements Transport {
+  readonly kind = "websocket";
+  readonly #ws: WebSocket;
+  readonly #stream: Duplex;
+  readonly #maxBufferedBytes: number;
+  readonly #clock: Clock;
+  readonly #idleTimeout: number;
+  #listener: TransportListener | null = null;
+  #overflowed = false;
+  #paused = false;
+  #heardAt: number;
+  #cancelIdle: Cancel | null = null;
+
+  constructor(ws: WebSocket, stream: Duplex, options: WebSocketTransportOptions) {
+    this.#ws = ws;
+    this.#stream = stream;
+    this.#maxBufferedBytes = options.maxBufferedBytes;
+    this.#clock = options.clock;
+    this.#idleTimeout = options.idleTimeout;
+    this.#heardAt = options.clock.now();
+  }
+
+  /** Begins to pass on what comes. `onIdle` is called when nothing has come for `idleTimeout`. */
+  start(listener: TransportListener, onIdle: () => void): void {
+    this.#listener = listener;
+    this.#ws.on("message", (data: Buffer, isBinary: boolean) => {
+      listener.onFrame(isBinary ? data : data.toString());
+    });
+    this.#ws.on("error", (error) => this.#ended(closeCode(error), ""));
+    this.#ws.on("close", (code, reason) => this.#ended(code, reason.toString()));
+    // Any byte is a sign of life, also a ping, or a part of a large message.
+    this.#stream.on("data", () => {
+      this.#heardAt = this.#clock.now();
+    });
+    this.#watchIdle(this.#idleTimeout, onIdle);
+  }
+
+  get bufferedBytes(): number {
+    return this.#stream.writableLength;
+  }
+
+  send(frame: Encoded): boolean {
+    return this.#writable() && this.#write(frameBytes(frame));
+  }
+
+  sendShared(frame: SharedFrame): boolean {
+    if (!this.#writable()) return false;
+    frame.wire ??= frameBytes(frame.data);
+    return this.#write(frame.wire);
+  }
+
+  close(code: number, reason: string): void {
+    this.#cancelIdle?.();
+    if (this.#ws.readyState !== OPEN) return;
+    this.#ws.close(code, reason);
+    // The end of our side follows the close frame, so that a client that doesn't answer it sees the end too.
+    this.#stream.end();
+    // A paused client's answer must be read, and what else it sends goes nowhere.
+    if (this.#paused) this.resume();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#heardAt = this.#clock.now();
+    this.#ws.resume();
+  }
+
+  #writable(): boolean {
+    if (this.#ws.readyState !== OPEN || this.#overflowed) return false;
+    if (this.#stream.writableLength <= this.#maxBufferedBytes) return true;
+    // It may only be this turn's own writes: what the system takes at once doesn't wait for the client.
+    this.#stream.uncork();
+    if (this.#stream.writableLength <= this.#maxBufferedBytes) return true;
+    this.#overflowed = true;
+    this.#listener?.onOverflow();
+    return false;
+  }
+
+  #write(bytes: Buffer): true {
+    outbox.cork(this.#stream);
+    this.#stream.write(bytes);
+    return true;
+  }
+
+  #ended(code: number, reason: string): void {
+    this.#cancelIdle?.();
+    const listener = this.#listener;
+    this.#listener = null;
+    listener?.onClose(code, reason);
+  }
+
+  #watchIdle(ms: number, onIdle: () => void): void {
+    this.#cancelIdle = this.#clock.schedule(() => {
+      const left = this.#paused ? this.#idleTimeout : this.#heardAt + this.#idleTimeout - this.#clock.now();
+      if (left > 0) this.#watchIdle(left, onIdle);
+      else onIdle();
+    }, ms);
+  }
+}
+
+/**
+ * A server's frame by RFC 6455, section 5.2: whole, unmasked, header and payload in one buffer, which is one
+ * allocation and one write where `ws`'s sender makes two of each.
+ */
+export function frameBytes(frame: Encoded): Buffer {
+  const text = typeof frame === "string";
+  const length = text ? Buffer.byteLength(frame) : frame.length;
+  const offset = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const bytes = Buffer.allocUnsafe(offset + length);
+  bytes[0] = text ? 0x81 : 0x82;
+  if (offset === 2) {
+    bytes[1] = length;
+  } else if (offset === 4) {
+    bytes[1] = 126;
+    bytes.writeUInt16BE(length, 2);
+  } else {
+    bytes[1] = 127;
+    bytes.writeUInt16BE(0, 2);
+    bytes.writeUIntBE(length, 4, 6);
+  }
+  if (text) bytes.write(frame, offset);
+  else bytes.set(frame, offset);
+  return bytes;
+}
+
+/** The code that `ws` closes with for an error of its own. */
+function closeCode(error: Error): number {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return 1009;
+  if (code === "WS_ERR_INVALID_UTF8") return 1007;
+  return code.startsWith("WS_ERR_") ? 1002 : NO_CLOSE_FRAME;
+}

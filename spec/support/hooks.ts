@@ -1,0 +1,5 @@
+import { tearDown } from "./teardown.ts";
+
+export const mochaHooks = {
+  afterEach: tearDown,
+};
