@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { Channel, channelContext } from "./channel.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Cancel, type Clock, systemClock } from "./clock.ts";
 import { assertEvent, assertTopic } from "./connection/channel-process.ts";
 import { CLOSE } from "./connection/close-codes.ts";
 import { ConfigError, describe, StateError } from "./errors.ts";
@@ -297,16 +297,23 @@ export class Endpoint {
   }
 
   async #drain({ batchSize = 10_000, intervalMs = 2_000, timeoutMs = 30_000 }: DrainOptions): Promise<void> {
-    const connections = this.#mounts.flatMap((mount) => [...mount.connections]);
-    const cancel = this.#clock.schedule(() => {
-      for (const connection of connections) connection.close(CLOSE.drain);
-    }, timeoutMs);
-    const drained: Promise<void>[] = [];
-    for (let i = 0; i < connections.length; i += batchSize) {
-      if (i > 0) await new Promise<void>((resolve) => this.#clock.schedule(resolve, intervalMs));
-      for (const connection of connections.slice(i, i + batchSize)) drained.push(connection.drain());
-    }
-    await Promise.all(drained);
+    const connections = this.#mounts.flatMap((mount) => [...mount.lingering, ...mount.connections]);
+    let cancel: Cancel = () => {};
+    const expired = new Promise<void>((resolve) => {
+      cancel = this.#clock.schedule(() => {
+        for (const connection of connections) connection.close(CLOSE.drain);
+        resolve();
+      }, timeoutMs);
+    });
+    const inBatches = async () => {
+      const drained: Promise<void>[] = [];
+      for (let i = 0; i < connections.length; i += batchSize) {
+        if (i > 0) await new Promise<void>((resolve) => this.#clock.schedule(resolve, intervalMs));
+        for (const connection of connections.slice(i, i + batchSize)) drained.push(connection.drain());
+      }
+      await Promise.all(drained);
+    };
+    await Promise.race([inBatches(), expired]);
     cancel();
   }
 

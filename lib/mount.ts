@@ -132,6 +132,8 @@ export type MountHost = Pick<ConnectionHost, "endpoint" | "pubsub" | "clock" | "
 export class Mount {
   readonly path: string;
   readonly connections = new Set<Connection>();
+  /** Their clients are gone, but a handler or a terminate still runs. */
+  readonly lingering = new Set<Connection>();
   readonly #segments: readonly string[];
   readonly #upgrades: Upgrades | null;
 
@@ -165,7 +167,11 @@ export class Mount {
       router,
       socketName: socketClass.name,
       rateLimit: rateLimit === false ? null : rateLimit,
-      ended: (connection) => this.connections.delete(connection),
+      ended: (connection) => {
+        this.connections.delete(connection);
+        this.lingering.add(connection);
+      },
+      settled: (connection) => this.lingering.delete(connection),
     };
     const connectOptions = {
       host: connectionHost,

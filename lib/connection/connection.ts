@@ -38,8 +38,9 @@ export interface ConnectionHost {
   readonly maxQueued: number;
   readonly maxBufferedBytes: number;
   readonly rateLimit: RateLimit | null;
-  /** The connection has ended, and is no longer counted. */
+  /** The client is gone. Channels may still be busy: `settled` follows when none is. */
   ended(connection: Connection): void;
+  settled(connection: Connection): void;
 }
 
 /** One client: takes its frames, routes them by topic, and writes what its channels send. */
@@ -52,10 +53,14 @@ export class Connection implements TransportListener, Subscriber {
   readonly #transport: Transport;
   readonly #channels = new Map<string, ChannelProcess>();
   readonly #rate: RateMeter | null;
+  /** No frame is taken or sent any more. */
   #closed = false;
+  /** The transport has ended. */
+  #gone = false;
   /** Channels that aren't done: joining, joined, or in terminate. */
   #live = 0;
   #congested: Set<ChannelProcess> | null = null;
+  #draining = false;
   #drained: (() => void) | null = null;
 
   constructor(
@@ -115,15 +120,16 @@ export class Connection implements TransportListener, Subscriber {
   }
 
   onClose(code: number, reason: string): void {
+    this.#gone = true;
     if (!this.#closed) {
       this.#closed = true;
       this.#unsubscribe();
       for (const process of [...this.#channels.values()]) {
         process.endGently({ kind: "closed", reason: reason === "" ? String(code) : reason });
       }
-      this.#finishDrain();
     }
     this.host.ended(this);
+    if (this.#live === 0) this.#settled();
   }
 
   // ── routing: one branch for each rule of the wire, in their order ──────────────────────────────────────────
@@ -163,7 +169,7 @@ export class Connection implements TransportListener, Subscriber {
   }
 
   #join(message: Message, replaced: ChannelProcess | null): void {
-    if (this.#drained !== null) return;
+    if (this.#draining) return;
     const { joinRef, ref, topic } = message;
     const route = this.host.router(topic);
     if (route === undefined) {
@@ -219,7 +225,7 @@ export class Connection implements TransportListener, Subscriber {
   /** A process has nothing left to do. */
   done(): void {
     this.#live--;
-    if (this.#live === 0) this.#finishDrain();
+    if (this.#live === 0) this.#settled();
   }
 
   /** Too much waits for a process: reading pauses until all that said so are relieved. */
@@ -256,30 +262,32 @@ export class Connection implements TransportListener, Subscriber {
     this.#unsubscribe();
     const kind = code === CLOSE.drain.code ? "drain" : "closed";
     for (const process of [...this.#channels.values()]) process.endAtOnce({ kind, reason: why });
-    this.#finishDrain();
   }
 
-  /** Handles what was received, starts no join, and closes when every channel is done. */
+  /**
+   * Handles what was received, starts no join, and closes when every channel is done.
+   *
+   * @returns Resolves then; at once if nothing is left to wait for.
+   */
   drain(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#closed) {
-        resolve();
-        return;
-      }
-      this.#drained = resolve;
+    this.#draining = true;
+    if (this.#live > 0 && !this.#closed) {
       for (const process of [...this.#channels.values()]) {
         process.endGently({ kind: "drain", reason: CLOSE.drain.why });
       }
-      if (this.#live === 0) this.#finishDrain();
+    }
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      if (this.#live === 0) this.#settled();
     });
   }
 
-  #finishDrain(): void {
-    const drained = this.#drained;
-    if (drained === null || this.#live > 0) return;
-    this.#drained = null;
+  /** No channel has anything left to do. */
+  #settled(): void {
+    if (this.#gone) this.host.settled(this);
+    if (this.#drained === null) return;
     this.close(CLOSE.drain);
-    drained();
+    this.#drained();
   }
 
   #unsubscribe(): void {
