@@ -66,7 +66,13 @@ export class Peer {
     return this.next();
   }
 
-  async ask(joinRef: unknown, ref: unknown, topic: string, event: string, payload: unknown = {}): Promise<Received> {
+  async ask(
+    joinRef: unknown,
+    ref: unknown,
+    topic: string,
+    event: string,
+    payload: unknown = {},
+  ): Promise<Received> {
     this.send(joinRef, ref, topic, event, payload);
     return this.next();
   }

@@ -81,7 +81,11 @@ describe("rule 6: what ends at once", () => {
       peer.raw.send("nonsense");
       expect((await peer.raw.closed).code).to.equal(1011);
       gate.open();
-      expect(await events.reaches(3)).to.deep.equal(["wait begins", "wait ends", "terminate closed malformed frame"]);
+      expect(await events.reaches(3)).to.deep.equal([
+        "wait begins",
+        "wait ends",
+        "terminate closed malformed frame",
+      ]);
     });
 
     for (const [event, ending, terminated] of [
@@ -158,7 +162,7 @@ describe("rule 8: a second join", () => {
         this.push("goodbye", { n: this.assigns.n });
       }
       static {
-        this.on("wait", async function () {
+        this.on("wait", async () => {
           events.add("wait");
           await handler.promise;
           return ok();
@@ -188,7 +192,9 @@ describe("rule 8: a second join", () => {
         peer.message("1", null, "room:a", "goodbye", { n: 1 }),
       ]);
       expect(events.entries).to.include("terminate 1 replaced");
-      expect(await peer.ask("2", "3", "room:a", "echo")).to.deep.equal(peer.reply("2", "3", "room:a", "ok", { n: 2 }));
+      expect(await peer.ask("2", "3", "room:a", "echo")).to.deep.equal(
+        peer.reply("2", "3", "room:a", "ok", { n: 2 }),
+      );
     });
 
     it("never waits for the old channel's handler, which finishes unheard", async () => {

@@ -14,7 +14,7 @@ describe("rule 3: stacks", () => {
           return ok();
         }
         static {
-          this.on("slow", async function (payload: { n: number }) {
+          this.on("slow", async (payload: { n: number }) => {
             events.add(`begin ${payload.n}`);
             const gate = new Gate();
             gates.push(gate);
