@@ -1,0 +1,50 @@
+import { createServer } from "node:http";
+import express from "express";
+import {
+  Channel,
+  type ConnectInfo,
+  type ConnectParams,
+  Endpoint,
+  error,
+  ok,
+  Socket,
+} from "phoenix-channels-server";
+import { z } from "zod";
+
+const NewMsg = z.object({ body: z.string() });
+
+class RoomChannel extends Channel<{ room: string }, UserSocket> {
+  static joinSchema = z.object({ token: z.string() });
+  async join(topic: string, payload: { token: string }) {
+    if (payload.token === "") return error({ reason: "unauthorized" });
+    this.assigns.room = topic.slice("room:".length);
+    return ok({ members: 3 });
+  }
+  static {
+    this.on("new_msg", NewMsg, async function (msg) {
+      const body: string = msg.body;
+      const userId: string = this.assigns.userId;
+      this.broadcast("new_msg", { user: userId, body });
+      return ok();
+    });
+  }
+}
+
+class UserSocket extends Socket<{ userId: string }> {
+  static channels = { "room:*": RoomChannel };
+  connect(params: ConnectParams, info: ConnectInfo) {
+    if (typeof params.token !== "string" || info.signal.aborted) return error("unauthorized");
+    this.assigns.userId = params.token;
+    return ok();
+  }
+  id() {
+    return `users_socket:${this.assigns.userId}`;
+  }
+}
+
+const endpoint = new Endpoint({ logger: console });
+endpoint.socket("/socket", UserSocket, { checkOrigin: ["//example.com"], websocket: { maxChannels: 10 } });
+endpoint.attach(createServer(express()));
+endpoint.broadcast("room:lobby", "new_msg", { body: "hi" });
+// @ts-expect-error an option that doesn't exist
+endpoint.socket("/other", UserSocket, { maxChanels: 10 });
