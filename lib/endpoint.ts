@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
@@ -7,14 +8,14 @@ import { assertEvent, assertTopic } from "./connection/channel-process.ts";
 import { CLOSE } from "./connection/close-codes.ts";
 import { ConfigError, describe, StateError } from "./errors.ts";
 import { filterParameters, guardedLogger, type Logger, quietLogger } from "./logger.ts";
-import { Mount, type MountHost, type MountOptions, pathSegments } from "./mount.ts";
+import { Mount, type MountHost, type MountMatch, type MountOptions, pathSegments } from "./mount.ts";
 import { checkOptions, having, integer, type OptionCheck, strings } from "./options.ts";
 import { EMPTY_PAYLOAD, encodePayload, type Payload } from "./protocol/payload.ts";
 import type { PubSubAdapter } from "./pubsub/adapter.ts";
 import type { Broadcast } from "./pubsub/broadcast.ts";
 import { PubSub } from "./pubsub/pubsub.ts";
 import type { Socket, SocketClass } from "./socket.ts";
-import { splitTarget } from "./transport/connect-info.ts";
+import { requestTarget, splitTarget } from "./transport/connect-info.ts";
 import { refuseUpgrade } from "./transport/refusal.ts";
 
 export interface EndpointOptions {
@@ -81,7 +82,8 @@ export class Endpoint {
   readonly #pubsub: PubSub;
   readonly #mountHost: MountHost;
   readonly #mounts: Mount[] = [];
-  readonly #servers = new Map<Server, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>();
+  /** What undoes each `attach`. */
+  readonly #servers = new Map<Server, () => void>();
   #ownServer: Server | null = null;
   #listening: Promise<AddressInfo> | null = null;
   #draining: Promise<void> | null = null;
@@ -105,13 +107,14 @@ export class Endpoint {
       logger: this.#logger,
       logs: this.#logger !== quietLogger,
       filter: (value) => filterParameters(value, words),
+      secret: checked.secret === undefined ? randomBytes(32) : Buffer.from(checked.secret),
     };
   }
 
   // ── serving ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Mounts a socket class: WebSockets at `path/websocket`. A segment of the path that begins with a colon is a
+   * Mounts a socket class: WebSockets at `path/websocket`, long-polling at `path/longpoll`. A segment of the path that begins with a colon is a
    * param, as `/rooms/:room`.
    *
    * @throws ConfigError naming what is wrong with the path, the class, its channels or an option.
@@ -147,7 +150,19 @@ export class Endpoint {
       refuseUpgrade(socket, { status: 404 });
     };
     server.on("upgrade", onUpgrade);
-    this.#servers.set(server, onUpgrade);
+    // The app's own listeners, also those it adds later, must not see a request that is taken here, and an
+    // emitter has no other way to stop an event.
+    const emit = server.emit;
+    const intercepting = (event: string, ...args: unknown[]): boolean => {
+      if (event === "request" && this.handleRequest(args[0] as IncomingMessage, args[1] as ServerResponse))
+        return true;
+      return Reflect.apply(emit, server, [event, ...args]) as boolean;
+    };
+    server.emit = intercepting as typeof server.emit;
+    this.#servers.set(server, () => {
+      server.off("upgrade", onUpgrade);
+      if (server.emit === intercepting) server.emit = emit;
+    });
   }
 
   /**
@@ -162,9 +177,8 @@ export class Endpoint {
 
   async #listen(port: number, host: string | undefined): Promise<AddressInfo> {
     this.#assertOpen("listen");
-    const server = createServer((request, response) => {
-      if (this.handleRequest(request, response)) return;
-      respond(response, 404, "Not Found");
+    const server = createServer((_request, response) => {
+      response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("Not Found");
     });
     this.attach(server);
     this.#ownServer = server;
@@ -183,31 +197,36 @@ export class Endpoint {
    * @returns False if its path is no mount: the request is left as it was.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
-    const path = pathSegments(splitTarget(request.url).path);
-    for (const mount of this.#mounts) {
-      const pathParams = mount.matchWebSocket(path);
-      if (pathParams === null) continue;
-      if (this.#draining === null) {
-        mount.upgrade(request, socket, head, pathParams);
-      } else {
-        socket.on("error", () => socket.destroy());
-        refuseUpgrade(socket, { status: 503 });
-      }
-      return true;
+    const found = this.#match(request);
+    if (found === null) return false;
+    if (this.#draining === null) {
+      found.mount.upgrade(request, socket, head, found.match);
+    } else {
+      socket.on("error", () => socket.destroy());
+      refuseUpgrade(socket, { status: 503 });
     }
-    return false;
+    return true;
   }
 
   /**
-   * Takes a plain HTTP request, as a framework's handler would.
+   * Takes a plain HTTP request, as a framework's handler would: that of a long-polling client.
    *
    * @returns False if its path is no mount: the request is left as it was.
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    const path = pathSegments(splitTarget(request.url).path);
-    if (!this.#mounts.some((mount) => mount.matchWebSocket(path) !== null)) return false;
-    respond(response, 400, "This address takes WebSockets: the request has no Upgrade header that says so.");
+    const found = this.#match(request);
+    if (found === null) return false;
+    found.mount.request(request, response, found.match, this.#draining !== null);
     return true;
+  }
+
+  #match(request: IncomingMessage): { mount: Mount; match: MountMatch } | null {
+    const path = pathSegments(splitTarget(requestTarget(request)).path);
+    for (const mount of this.#mounts) {
+      const match = mount.match(path);
+      if (match !== null) return { mount, match };
+    }
+    return null;
   }
 
   // ── broadcasting ───────────────────────────────────────────────────────────────────────────────────────────
@@ -319,10 +338,8 @@ export class Endpoint {
 
   async #close(options: DrainOptions | undefined): Promise<void> {
     await this.drain(options);
-    for (const [server, onUpgrade] of this.#servers) {
-      if (server !== this.#ownServer) server.off("upgrade", onUpgrade);
-    }
     await Promise.all(this.#mounts.map((mount) => mount.closed()));
+    for (const [server, detach] of this.#servers) if (server !== this.#ownServer) detach();
     const server = this.#ownServer;
     if (server?.listening) {
       await new Promise((resolve) => {
@@ -358,8 +375,4 @@ export class Endpoint {
     if (this.#closing !== null)
       throw new StateError("closed", `${call}: the endpoint is closed; make a new one`);
   }
-}
-
-function respond(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" }).end(text);
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { connect } from "./connection/connect.ts";
 import type { Connection, ConnectionHost } from "./connection/connection.ts";
@@ -11,6 +11,8 @@ import { V1JSONSerializer } from "./protocol/v1-json.ts";
 import { V2JSONSerializer } from "./protocol/v2-json.ts";
 import { assertSchema } from "./schema.ts";
 import { Socket, type SocketClass } from "./socket.ts";
+import type { Connect } from "./transport/accept.ts";
+import { LongPolling } from "./transport/longpoll.ts";
 import { type CheckOrigin, originCheck } from "./transport/origin.ts";
 import { type Refusal, refuseUpgrade } from "./transport/refusal.ts";
 import { Upgrades } from "./transport/upgrade.ts";
@@ -56,7 +58,7 @@ export interface LongPollOptions extends TransportOptions {
 export interface MountOptions extends TransportOptions {
   /** WebSockets at `path/websocket`. @default true */
   readonly websocket?: boolean | WebSocketOptions;
-  /** Long-polling at `path/longpoll`. */
+  /** Long-polling at `path/longpoll`. @default true */
   readonly longpoll?: boolean | LongPollOptions;
   readonly onRefused?: WebSocketOptions["onRefused"];
 }
@@ -126,7 +128,18 @@ const DEFAULTS: Checked<TransportOptions> = {
 };
 
 /** What a mount gets from its endpoint. */
-export type MountHost = Pick<ConnectionHost, "endpoint" | "pubsub" | "clock" | "logger" | "logs" | "filter">;
+export type MountHost = Pick<
+  ConnectionHost,
+  "endpoint" | "pubsub" | "clock" | "logger" | "logs" | "filter"
+> & {
+  readonly secret: Buffer;
+};
+
+/** An address of a mount that a request asks for, and the params in its path. */
+export interface MountMatch {
+  readonly transport: "websocket" | "longpoll";
+  readonly pathParams: Record<string, string>;
+}
 
 /** A socket class at a path. */
 export class Mount {
@@ -135,7 +148,8 @@ export class Mount {
   /** Their clients are gone, but a handler or a terminate still runs. */
   readonly lingering = new Set<Connection>();
   readonly #segments: readonly string[];
-  readonly #upgrades: Upgrades | null;
+  readonly #upgrades: Upgrades | null = null;
+  readonly #longPolling: LongPolling | null = null;
 
   /** @throws ConfigError */
   constructor(path: string, socketClass: unknown, options: unknown, host: MountHost) {
@@ -146,61 +160,79 @@ export class Mount {
     if (paramsSchema !== undefined) assertSchema(paramsSchema, `${socketClass.name}.paramsSchema`);
     const router = compileRoutes(socketClass);
     const where = `socket(${describe(path)})`;
-    const {
-      websocket = true,
-      longpoll: _later,
-      ...shared
-    } = checkOptions<MountOptions>(options, MOUNT_OPTIONS, where);
-    if (websocket === false) {
-      this.#upgrades = null;
-      return;
+    const checked = checkOptions<MountOptions>(options, MOUNT_OPTIONS, where);
+    const { websocket = true, longpoll = true, onRefused = null, ...shared } = checked;
+
+    /** The options of one transport, and the connections that it makes. */
+    const transport = <T extends object>(given: true | (TransportOptions & T)) => {
+      const own = { ...DEFAULTS, ...shared, ...(given === true ? {} : given) } as Checked<TransportOptions> &
+        T;
+      const { serializers, rateLimit, checkOrigin, ...rest } = own;
+      const connectionHost: ConnectionHost = {
+        ...host,
+        ...rest,
+        router,
+        socketName: socketClass.name,
+        rateLimit: rateLimit === false ? null : rateLimit,
+        ended: (connection) => {
+          this.connections.delete(connection);
+          this.lingering.add(connection);
+        },
+        settled: (connection) => this.lingering.delete(connection),
+      };
+      const connectOptions = {
+        host: connectionHost,
+        socketClass,
+        paramsSchema,
+        serializers,
+        opened: (connection: Connection) => this.connections.add(connection),
+      };
+      const ask: Connect = (info, pathParams) => connect(connectOptions, info, pathParams);
+      return { ...host, ...rest, checkOrigin: originCheck(checkOrigin), connect: ask };
+    };
+    if (websocket !== false) {
+      this.#upgrades = new Upgrades({ onRefused, ...transport<WebSocketOptions>(websocket) });
     }
-    const own: Checked<TransportOptions> & WebSocketOptions = {
-      ...DEFAULTS,
-      ...shared,
-      ...(websocket === true ? {} : websocket),
-    };
-    const { checkOrigin, onRefused = null, serializers, rateLimit, ...limits } = own;
-    const connectionHost: ConnectionHost = {
-      ...host,
-      ...limits,
-      router,
-      socketName: socketClass.name,
-      rateLimit: rateLimit === false ? null : rateLimit,
-      ended: (connection) => {
-        this.connections.delete(connection);
-        this.lingering.add(connection);
-      },
-      settled: (connection) => this.lingering.delete(connection),
-    };
-    const connectOptions = {
-      host: connectionHost,
-      socketClass,
-      paramsSchema,
-      serializers,
-      opened: (connection: Connection) => this.connections.add(connection),
-    };
-    this.#upgrades = new Upgrades({
-      ...host,
-      ...limits,
-      checkOrigin: originCheck(checkOrigin),
-      onRefused,
-      connect: (info, pathParams) => connect(connectOptions, info, pathParams),
-    });
+    if (longpoll !== false) {
+      this.#longPolling = new LongPolling({ windowMs: 10_000, ...transport<LongPollOptions>(longpoll) });
+    }
   }
 
-  /** The path's params if it is this mount's WebSocket address, else null. */
-  matchWebSocket(path: readonly string[]): Record<string, string> | null {
-    return this.#upgrades === null ? null : matchPath([...this.#segments, "websocket"], path);
+  match(path: readonly string[]): MountMatch | null {
+    const transport = path.at(-1);
+    if (transport !== "websocket" && transport !== "longpoll") return null;
+    if ((transport === "websocket" ? this.#upgrades : this.#longPolling) === null) return null;
+    const pathParams = matchPath(this.#segments, path.slice(0, -1));
+    return pathParams === null ? null : { transport, pathParams };
   }
 
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, pathParams: Record<string, string>): void {
-    if (this.#upgrades === null) refuseUpgrade(socket, { status: 404 });
-    else this.#upgrades.handle(request, socket, head, pathParams);
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    { transport, pathParams }: MountMatch,
+  ): void {
+    if (transport === "websocket") this.#upgrades?.handle(request, socket, head, pathParams);
+    else refuseUpgrade(socket, { status: 400 });
+  }
+
+  request(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { transport, pathParams }: MountMatch,
+    draining: boolean,
+  ): void {
+    if (transport === "longpoll") {
+      void this.#longPolling?.handle(request, response, pathParams, draining);
+    } else {
+      response
+        .writeHead(400, { "Content-Type": "text/plain; charset=utf-8" })
+        .end("This address takes WebSockets: the request has no Upgrade header that says so.");
+    }
   }
 
   async closed(): Promise<void> {
-    await this.#upgrades?.closed();
+    await Promise.all([this.#upgrades?.closed(), this.#longPolling?.closed()]);
   }
 }
 

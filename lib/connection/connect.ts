@@ -3,9 +3,9 @@ import { negotiate, type Serializer } from "../protocol/serializer.ts";
 import { Reply } from "../reply.ts";
 import { isPromise, type Schema, validate } from "../schema.ts";
 import type { ConnectParams, Socket, SocketClass } from "../socket.ts";
+import type { Accepted, Refused } from "../transport/accept.ts";
 import type { ConnectInfo } from "../transport/connect-info.ts";
 import { decodeParams, InvalidQueryError } from "../transport/params.ts";
-import type { Accepted, Refused } from "../transport/upgrade.ts";
 import { CLOSE } from "./close-codes.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 

@@ -60,6 +60,7 @@ export class Connection implements TransportListener, Subscriber {
   /** Channels that aren't done: joining, joined, or in terminate. */
   #live = 0;
   #congested: Set<ChannelProcess> | null = null;
+  #saidUncarried = false;
   #draining = false;
   #drained: (() => void) | null = null;
 
@@ -198,7 +199,7 @@ export class Connection implements TransportListener, Subscriber {
   push(joinRef: Ref, ref: Ref, topic: string, event: string, payload: EncodedPayload): boolean {
     if (this.#closed) return false;
     try {
-      return this.#transport.send(this.serializer.encodePush(joinRef, ref, topic, event, payload));
+      return this.#send(this.serializer.encodePush(joinRef, ref, topic, event, payload));
     } catch (error) {
       return this.#uncarried(error, `push of ${event} on ${topic}`);
     }
@@ -207,14 +208,21 @@ export class Connection implements TransportListener, Subscriber {
   reply(joinRef: Ref, ref: Ref, topic: string, status: string, payload: EncodedPayload): boolean {
     if (this.#closed) return false;
     try {
-      return this.#transport.send(this.serializer.encodeReply(joinRef, ref, topic, status, payload));
+      return this.#send(this.serializer.encodeReply(joinRef, ref, topic, status, payload));
     } catch (error) {
       return this.#uncarried(error, `reply on ${topic}`);
     }
   }
 
   sendShared(frame: SharedFrame): boolean {
-    return !this.#closed && this.#transport.sendShared(frame);
+    if (this.#closed) return false;
+    if (typeof frame.data !== "string" && !this.#transport.carriesBinary) return this.#uncarriedBinary();
+    return this.#transport.sendShared(frame);
+  }
+
+  #send(frame: Encoded): boolean {
+    if (typeof frame !== "string" && !this.#transport.carriesBinary) return this.#uncarriedBinary();
+    return this.#transport.send(frame);
   }
 
   /** A process has left its topic: the next join finds it free. */
@@ -296,6 +304,13 @@ export class Connection implements TransportListener, Subscriber {
 
   #uncarried(error: unknown, what: string): false {
     this.#warn(`${what} lost: ${this.serializer.name} can't carry it`, { err: error });
+    return false;
+  }
+
+  /** Said once for a connection: it would be said for each message. */
+  #uncarriedBinary(): false {
+    if (!this.#saidUncarried) this.#warn("binary messages lost: long-polling can't carry them to the client");
+    this.#saidUncarried = true;
     return false;
   }
 

@@ -38,13 +38,19 @@ export function connectInfo(
 
 function requestUri(request: IncomingMessage): URL {
   const scheme = (request.socket as Partial<TLSSocket>).encrypted === true ? "https" : "http";
-  const { path, query } = splitTarget(request.url);
+  const { path, query } = splitTarget(requestTarget(request));
   const uri = new URL(`${scheme}://localhost`);
   // The setters ignore a Host header that isn't a host, where the constructor would throw.
   uri.host = request.headers.host ?? "localhost";
   uri.pathname = path;
   uri.search = query;
   return uri;
+}
+
+/** The target as the client sent it: Express takes the part before a mount path off `url`. */
+export function requestTarget(request: IncomingMessage): string | undefined {
+  const { originalUrl } = request as { originalUrl?: unknown };
+  return typeof originalUrl === "string" ? originalUrl : request.url;
 }
 
 /** Splits a request's target into its path and its query (without the "?"). */

@@ -8,6 +8,8 @@ import type { SharedFrame } from "../protocol/shared-frame.ts";
 export interface Transport {
   /** Shown to the app, in logs and telemetry. */
   readonly kind: "websocket" | "longpoll";
+  /** False if binary frames can't be sent: they are refused before they get here. */
+  readonly carriesBinary: boolean;
   /** Queues a frame for this client alone. False if it would not be delivered any more. */
   send(frame: Encoded): boolean;
   /** Queues a frame whose bytes many clients share. */
@@ -27,6 +29,8 @@ export interface TransportListener {
   onFrame(frame: Encoded): void;
   /** More than `maxBufferedBytes` wait for a client that doesn't read. The transport drops what comes after. */
   onOverflow(): void;
+  /** Nothing has come from the client for `idleTimeout`. */
+  onIdle(): void;
   /** The client, or the network, ended the connection. Called once, whoever closed. */
   onClose(code: number, reason: string): void;
 }

@@ -3,24 +3,12 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Cancel, Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
+import type { Accepted, Connect, Refused } from "./accept.ts";
 import { subprotocolAuth } from "./auth-token.ts";
-import { type ConnectInfo, connectInfo } from "./connect-info.ts";
+import { connectInfo } from "./connect-info.ts";
 import type { OriginCheck } from "./origin.ts";
 import { checkRefusal, type Refusal, refuseUpgrade } from "./refusal.ts";
-import type { Transport, TransportListener } from "./transport.ts";
 import { WebSocketTransport } from "./websocket.ts";
-
-/** A client that may connect: `open` makes its connection. */
-export interface Accepted {
-  readonly open: (transport: Transport) => TransportListener & { onIdle(): void };
-}
-
-/** A client that may not. `reason` is what `connect` gave, for `onRefused`. */
-export interface Refused {
-  readonly status: number;
-  readonly byApp: boolean;
-  readonly reason?: unknown;
-}
 
 export interface UpgradeOptions {
   readonly clock: Clock;
@@ -33,11 +21,7 @@ export interface UpgradeOptions {
   readonly connectTimeout: number;
   readonly closeTimeout: number;
   readonly onRefused: ((request: IncomingMessage, reason: unknown) => unknown) | null;
-  /** Asks the app. Must neither throw nor reject. */
-  connect(
-    info: ConnectInfo,
-    pathParams: Readonly<Record<string, string>>,
-  ): Accepted | Refused | Promise<Accepted | Refused>;
+  readonly connect: Connect;
 }
 
 /** At most so many bytes of frames are kept while connect decides; then reading waits. */
@@ -224,7 +208,6 @@ export class Upgrades {
       if (this.#open.size === 0) this.#allClosed?.();
     });
     const transport = new WebSocketTransport(ws, socket, this.#options);
-    const listener = accepted.open(transport);
-    transport.start(listener, () => listener.onIdle());
+    transport.start(accepted.open(transport));
   }
 }

@@ -21,6 +21,7 @@ export interface WebSocketTransportOptions {
  */
 export class WebSocketTransport implements Transport {
   readonly kind = "websocket";
+  readonly carriesBinary = true;
   readonly #ws: WebSocket;
   readonly #stream: Duplex;
   readonly #maxBufferedBytes: number;
@@ -41,8 +42,8 @@ export class WebSocketTransport implements Transport {
     this.#heardAt = options.clock.now();
   }
 
-  /** Begins to pass on what comes. `onIdle` is called when nothing has come for `idleTimeout`. */
-  start(listener: TransportListener, onIdle: () => void): void {
+  /** Begins to pass on what comes. */
+  start(listener: TransportListener): void {
     this.#listener = listener;
     this.#ws.on("message", (data: Buffer, isBinary: boolean) => {
       listener.onFrame(isBinary ? data : data.toString());
@@ -53,7 +54,7 @@ export class WebSocketTransport implements Transport {
     this.#stream.on("data", () => {
       this.#heardAt = this.#clock.now();
     });
-    this.#watchIdle(this.#idleTimeout, onIdle);
+    this.#watchIdle(this.#idleTimeout);
   }
 
   get bufferedBytes(): number {
@@ -115,11 +116,11 @@ export class WebSocketTransport implements Transport {
     listener?.onClose(code, reason);
   }
 
-  #watchIdle(ms: number, onIdle: () => void): void {
+  #watchIdle(ms: number): void {
     this.#cancelIdle = this.#clock.schedule(() => {
       const left = this.#paused ? this.#idleTimeout : this.#heardAt + this.#idleTimeout - this.#clock.now();
-      if (left > 0) this.#watchIdle(left, onIdle);
-      else onIdle();
+      if (left > 0) this.#watchIdle(left);
+      else this.#listener?.onIdle();
     }, ms);
   }
 }

@@ -1,0 +1,221 @@
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "../logger.ts";
+import type { Accepted, Connect, Refused } from "./accept.ts";
+import { BodyTooLargeError, readBody } from "./body.ts";
+import { connectInfo, requestTarget, splitTarget } from "./connect-info.ts";
+import { LongPollSession, type LongPollSessionOptions, respond } from "./longpoll-session.ts";
+import type { OriginCheck } from "./origin.ts";
+import { decodeParams } from "./params.ts";
+
+export interface LongPollOptions extends LongPollSessionOptions {
+  readonly logger: Logger;
+  readonly checkOrigin: OriginCheck;
+  readonly authToken: boolean;
+  readonly maxPayload: number;
+  readonly connectTimeout: number;
+  /** Signs session tokens. */
+  readonly secret: Buffer;
+  readonly connect: Connect;
+}
+
+const TOKEN_HEADER = "x-phoenix-longpoll-token";
+const AUTH_TOKEN_HEADER = "x-phoenix-authtoken";
+/** The client sends up to 100 frames in one body. */
+const MIN_BATCH_BYTES = 8 * 1024 * 1024;
+
+/** Phoenix's long-polling: a session is opened by a GET without a token, polled by GETs and sent to by POSTs. */
+export class LongPolling {
+  readonly #options: LongPollOptions;
+  readonly #sessions = new Map<string, LongPollSession>();
+  #allEnded: (() => void) | null = null;
+
+  constructor(options: LongPollOptions) {
+    this.#options = options;
+  }
+
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    pathParams: Readonly<Record<string, string>>,
+    draining: boolean,
+  ): Promise<void> {
+    try {
+      if (!this.#originAllowed(request)) {
+        respond(response, { status: 403 });
+      } else if (request.method === "OPTIONS") {
+        preflight(request, response);
+      } else if (request.method === "GET") {
+        const session = this.#session(request);
+        if (session !== undefined) session.poll(response);
+        else if (draining) plain(response, 503);
+        else await this.#open(request, response, pathParams);
+      } else if (request.method === "POST") {
+        await this.#post(request, response);
+      } else {
+        plain(response, 400);
+      }
+    } catch (error) {
+      // The client went in the middle of its body, or something unforeseen: it has its answer either way.
+      if (!request.destroyed) this.#options.logger.error({ err: error }, "a long-poll request failed");
+      plain(response, 500);
+    }
+  }
+
+  /** Resolves when no session is left. */
+  closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#sessions.size === 0) resolve();
+      else this.#allEnded = resolve;
+    });
+  }
+
+  #originAllowed(request: IncomingMessage): boolean {
+    const { checkOrigin, logger } = this.#options;
+    if (checkOrigin(request)) return true;
+    logger.error(
+      { origin: request.headers.origin, host: request.headers.host },
+      'refused a long-poll request from another origin: name it in the mount\'s checkOrigin, as ["https://example.com"]',
+    );
+    return false;
+  }
+
+  // ── a new session ──────────────────────────────────────────────────────────────────────────────────────────
+
+  async #open(
+    request: IncomingMessage,
+    response: ServerResponse,
+    pathParams: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const outcome = await this.#connect(request, response, pathParams);
+    if (outcome === undefined) return;
+    if (!("open" in outcome)) {
+      // The client knows what 403 means, and throws on others but 500, after which it tries again.
+      respond(response, { status: outcome.status >= 500 ? 500 : 403 });
+      return;
+    }
+    const id = randomBytes(18).toString("base64url");
+    const session = new LongPollSession(`${id}.${this.#sign(id)}`, this.#options, () => {
+      this.#sessions.delete(id);
+      if (this.#sessions.size === 0) this.#allEnded?.();
+    });
+    this.#sessions.set(id, session);
+    session.start(outcome.open(session));
+    respond(response, { status: 410, token: session.token, messages: [] });
+  }
+
+  /** Undefined if the client has gone meanwhile. */
+  async #connect(
+    request: IncomingMessage,
+    response: ServerResponse,
+    pathParams: Readonly<Record<string, string>>,
+  ): Promise<Accepted | Refused | undefined> {
+    const { authToken, clock, connect, connectTimeout, logger } = this.#options;
+    const header = request.headers[AUTH_TOKEN_HEADER];
+    const token = authToken && typeof header === "string" ? header : null;
+    const abort = new AbortController();
+    const outcome = connect(connectInfo("longpoll", request, token, abort.signal), pathParams);
+    if (!(outcome instanceof Promise)) return outcome;
+    return new Promise((resolve) => {
+      const give = (result: Accepted | Refused | undefined) => {
+        cancel();
+        response.off("close", onGone);
+        resolve(result);
+      };
+      const onGone = () => {
+        abort.abort();
+        give(undefined);
+      };
+      const cancel = clock.schedule(() => {
+        abort.abort();
+        logger.warn({}, "refused a session: connect took longer than connectTimeout");
+        give({ status: 503, byApp: false });
+      }, connectTimeout);
+      response.once("close", onGone);
+      void outcome.then(give);
+    });
+  }
+
+  // ── frames ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #post(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const session = this.#session(request);
+    if (session === undefined) {
+      respond(response, { status: 410 });
+      return;
+    }
+    const { maxPayload } = this.#options;
+    const [type = ""] = (request.headers["content-type"] ?? "").toLowerCase().split(";");
+    const isBatch = type.trim() === "application/x-ndjson";
+    let frames: string[];
+    try {
+      const body = await readBody(request, isBatch ? Math.max(maxPayload, MIN_BATCH_BYTES) : maxPayload);
+      frames = isBatch ? body.split(/\r?\n/).filter((line) => line !== "") : [body];
+      if (frames.some((frame) => Buffer.byteLength(frame) > maxPayload)) throw new BodyTooLargeError();
+    } catch (error) {
+      if (!(error instanceof BodyTooLargeError)) throw error;
+      this.#options.logger.warn({}, "refused a long-poll body larger than maxPayload");
+      response.setHeader("Connection", "close");
+      plain(response, 413);
+      return;
+    }
+    for (const frame of frames) {
+      // A batch has binary frames too, in base64.
+      const text = !isBatch || frame.startsWith("[") || frame.startsWith("{");
+      if (!session.receive(text ? frame : Buffer.from(frame, "base64"))) {
+        respond(response, { status: 400 });
+        return;
+      }
+    }
+    await session.ready();
+    respond(response, { status: 200 });
+  }
+
+  // ── tokens ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The session of a request's token; the header counts before the query. */
+  #session(request: IncomingMessage): LongPollSession | undefined {
+    const header = request.headers[TOKEN_HEADER];
+    const token = typeof header === "string" ? header : queryToken(request);
+    if (token === undefined) return undefined;
+    const [id = "", signature = ""] = token.split(".");
+    const expected = Buffer.from(this.#sign(id));
+    const given = Buffer.from(signature);
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
+    return this.#sessions.get(id);
+  }
+
+  #sign(id: string): string {
+    return createHmac("sha256", this.#options.secret).update(`longpoll:${id}`).digest("base64url");
+  }
+}
+
+function queryToken(request: IncomingMessage): string | undefined {
+  try {
+    const { token } = decodeParams(splitTarget(requestTarget(request)).query);
+    return typeof token === "string" ? token : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const PLAIN_HEADERS = {
+  "Access-Control-Allow-Origin": "*",
+  "Cache-Control": "max-age=0, private, must-revalidate",
+};
+
+/** All origins may ask: who may connect is decided by checkOrigin, at each request. */
+function preflight(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, {
+    ...PLAIN_HEADERS,
+    "Access-Control-Allow-Headers": request.headers["access-control-request-headers"] ?? "",
+    "Access-Control-Allow-Methods": "get, post, options",
+    "Access-Control-Max-Age": "3600",
+  });
+  response.end();
+}
+
+function plain(response: ServerResponse, status: number): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, PLAIN_HEADERS).end();
+}
