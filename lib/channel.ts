@@ -329,7 +329,7 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
    * @throws StateError (`own_topic`) for the channel's own topic, which it has already.
    */
   subscribe(topic: string, options?: SubscribeOptions): void {
-    this.#context.subscribe(topic, options?.fastlane ?? false);
+    this.#context.subscribe(topic, options?.fastlane === true);
   }
 
   /** Ends a subscription; one that isn't there is no error. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { Channel, channelContext } from "./channel.ts";
 import { type Cancel, type Clock, systemClock } from "./clock.ts";
-import { assertEvent, assertTopic } from "./connection/channel-process.ts";
+import { assertEvent, assertTopic } from "./connection/arguments.ts";
 import { CLOSE } from "./connection/close-codes.ts";
 import { ConfigError, describe, StateError } from "./errors.ts";
 import { filterParameters, guardedLogger, type Logger, quietLogger } from "./logger.ts";
@@ -15,6 +15,7 @@ import type { PubSubAdapter } from "./pubsub/adapter.ts";
 import type { Broadcast } from "./pubsub/broadcast.ts";
 import { PubSub } from "./pubsub/pubsub.ts";
 import type { Socket, SocketClass } from "./socket.ts";
+import { telemetry } from "./telemetry.ts";
 import { requestTarget, splitTarget } from "./transport/connect-info.ts";
 import { refuseUpgrade } from "./transport/refusal.ts";
 
@@ -86,6 +87,7 @@ export class Endpoint {
   readonly #servers = new Map<Server, () => void>();
   #ownServer: Server | null = null;
   #listening: Promise<AddressInfo> | null = null;
+  #listeningOn = "";
   #draining: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
 
@@ -171,7 +173,17 @@ export class Endpoint {
    * @returns The address, once it listens. Further calls return the same promise.
    */
   listen(port: number, host?: string): Promise<AddressInfo> {
-    this.#listening ??= this.#listen(port, host);
+    const wanted = `${port} ${host ?? ""}`;
+    if (this.#listening !== null && this.#listeningOn !== wanted) {
+      const error = `listen: the endpoint listens on ${describe(this.#listeningOn.trim())} already; use attach for more`;
+      return Promise.reject(new ConfigError("invalid_argument", error));
+    }
+    this.#listeningOn = wanted;
+    this.#listening ??= this.#listen(port, host).catch((error: unknown) => {
+      // Another port may be free.
+      this.#listening = null;
+      throw error;
+    });
     return this.#listening;
   }
 
@@ -181,13 +193,18 @@ export class Endpoint {
       response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("Not Found");
     });
     this.attach(server);
-    this.#ownServer = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject).listen(port, host, () => {
-        server.off("error", reject);
-        resolve();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject).listen(port, host, () => {
+          server.off("error", reject);
+          resolve();
+        });
       });
-    });
+    } catch (error) {
+      this.#servers.delete(server);
+      throw error;
+    }
+    this.#ownServer = server;
     return server.address() as AddressInfo;
   }
 
@@ -199,12 +216,7 @@ export class Endpoint {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const found = this.#match(request);
     if (found === null) return false;
-    if (this.#draining === null) {
-      found.mount.upgrade(request, socket, head, found.match);
-    } else {
-      socket.on("error", () => socket.destroy());
-      refuseUpgrade(socket, { status: 503 });
-    }
+    found.mount.upgrade(request, socket, head, found.match, this.#draining !== null);
     return true;
   }
 
@@ -300,7 +312,14 @@ export class Endpoint {
    * @returns Resolves when all are closed. Further calls return the same promise.
    */
   drain(options?: DrainOptions): Promise<void> {
-    this.#draining ??= this.#drain(checkOptions<DrainOptions>(options, DRAIN_OPTIONS, "drain"));
+    if (this.#draining === null) {
+      try {
+        const checked = checkOptions<DrainOptions>(options, DRAIN_OPTIONS, "drain");
+        this.#draining = this.#drain(checked);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
     return this.#draining;
   }
 
@@ -311,7 +330,14 @@ export class Endpoint {
    * @returns Resolves when all is closed. Further calls return the same promise.
    */
   close(options?: DrainOptions): Promise<void> {
-    this.#closing ??= this.#close(options);
+    if (this.#closing === null) {
+      try {
+        checkOptions<DrainOptions>(options, DRAIN_OPTIONS, "close");
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      this.#closing = this.#close(options);
+    }
     return this.#closing;
   }
 
@@ -328,6 +354,7 @@ export class Endpoint {
       const drained: Promise<void>[] = [];
       for (let i = 0; i < connections.length; i += batchSize) {
         if (i > 0) await new Promise<void>((resolve) => this.#clock.schedule(resolve, intervalMs));
+        this.#tellOfBatch(i, connections.length, batchSize, intervalMs);
         for (const connection of connections.slice(i, i + batchSize)) drained.push(connection.drain());
       }
       await Promise.all(drained);
@@ -336,12 +363,27 @@ export class Endpoint {
     cancel();
   }
 
+  #tellOfBatch(offset: number, total: number, batchSize: number, intervalMs: number): void {
+    const count = Math.min(batchSize, total - offset);
+    const index = offset / batchSize + 1;
+    const rounds = Math.ceil(total / batchSize);
+    this.#logger.info(
+      { count, total, index, rounds, intervalMs },
+      `DRAINING ${count} of ${total} total connection(s) every ${intervalMs}ms - round ${index} of ${rounds}`,
+    );
+    if (telemetry.socketDrained.hasSubscribers) {
+      telemetry.socketDrained.publish({ endpoint: this, count, total, index, rounds, intervalMs });
+    }
+  }
+
   async #close(options: DrainOptions | undefined): Promise<void> {
+    // A server that is about to listen is closed once it does.
+    await this.#listening?.catch(() => {});
     await this.drain(options);
     await Promise.all(this.#mounts.map((mount) => mount.closed()));
     for (const [server, detach] of this.#servers) if (server !== this.#ownServer) detach();
     const server = this.#ownServer;
-    if (server?.listening) {
+    if (server !== null) {
       await new Promise((resolve) => {
         server.close(resolve);
         server.closeAllConnections();

@@ -31,7 +31,7 @@ export class PayloadError extends ChannelsError {}
 /**
  * A call came at a moment that doesn't allow it, such as `push` inside `join`.
  *
- * Codes: `not_joined`, `no_message`, `own_topic`, `not_listening`, `closed`.
+ * Codes: `not_joined`, `no_message`, `own_topic`, `not_connected`, `closed`.
  */
 export class StateError extends ChannelsError {}
 
@@ -49,6 +49,13 @@ export class DecodeError extends ChannelsError {
 }
 
 const MAX_SHOWN = 80;
+
+/** A name that a client picked, for a line of a log: short, and without what could pass for a line of its own. */
+export function printable(name: string): string {
+  const shown = name.length > MAX_SHOWN ? `${name.slice(0, MAX_SHOWN)}…` : name;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(shown) ? JSON.stringify(shown) : shown;
+}
 
 /** Describes a value in an error message: short, on one line, never the whole of it. */
 export function describe(value: unknown): string {

@@ -1,17 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Clock } from "./clock.ts";
 import { connect } from "./connection/connect.ts";
 import type { Connection, ConnectionHost } from "./connection/connection.ts";
 import { checkRateLimit, type RateLimit } from "./connection/rate-limit.ts";
+import { Reporter } from "./connection/reporter.ts";
 import { compileRoutes } from "./connection/routes.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { ConfigError, describe } from "./errors.ts";
+import type { Logger } from "./logger.ts";
 import { bool, checkOptions, having, integer, method, type OptionCheck } from "./options.ts";
 import { negotiate, type Serializer } from "./protocol/serializer.ts";
 import { V1JSONSerializer } from "./protocol/v1-json.ts";
 import { V2JSONSerializer } from "./protocol/v2-json.ts";
+import type { PubSub } from "./pubsub/pubsub.ts";
 import { assertSchema } from "./schema.ts";
 import { Socket, type SocketClass } from "./socket.ts";
-import type { Connect } from "./transport/accept.ts";
+import type { Connect, OnRefusal } from "./transport/accept.ts";
 import { LongPolling } from "./transport/longpoll.ts";
 import { type CheckOrigin, originCheck } from "./transport/origin.ts";
 import { type Refusal, refuseUpgrade } from "./transport/refusal.ts";
@@ -128,12 +133,18 @@ const DEFAULTS: Checked<TransportOptions> = {
 };
 
 /** What a mount gets from its endpoint. */
-export type MountHost = Pick<
-  ConnectionHost,
-  "endpoint" | "pubsub" | "clock" | "logger" | "logs" | "filter"
-> & {
+export interface MountHost {
+  readonly endpoint: Endpoint;
+  readonly pubsub: PubSub;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** False if the logger is the quiet one. */
+  readonly logs: boolean;
+  /** Signs long-poll tokens. */
   readonly secret: Buffer;
-};
+  /** Hides what filterParameters name. */
+  filter(value: unknown): unknown;
+}
 
 /** An address of a mount that a request asks for, and the params in its path. */
 export interface MountMatch {
@@ -164,13 +175,21 @@ export class Mount {
     const { websocket = true, longpoll = true, onRefused = null, ...shared } = checked;
 
     /** The options of one transport, and the connections that it makes. */
-    const transport = <T extends object>(given: true | (TransportOptions & T)) => {
+    const transport = <T extends object>(
+      kind: "websocket" | "longpoll",
+      given: true | (TransportOptions & T),
+    ) => {
       const own = { ...DEFAULTS, ...shared, ...(given === true ? {} : given) } as Checked<TransportOptions> &
         T;
       const { serializers, rateLimit, checkOrigin, ...rest } = own;
+      const report = new Reporter(
+        { endpoint: host.endpoint, socket: socketClass.name, transport: kind },
+        host,
+      );
       const connectionHost: ConnectionHost = {
         ...host,
         ...rest,
+        report,
         router,
         socketName: socketClass.name,
         rateLimit: rateLimit === false ? null : rateLimit,
@@ -188,13 +207,17 @@ export class Mount {
         opened: (connection: Connection) => this.connections.add(connection),
       };
       const ask: Connect = (info, pathParams) => connect(connectOptions, info, pathParams);
-      return { ...host, ...rest, checkOrigin: originCheck(checkOrigin), connect: ask };
+      const onRefusal: OnRefusal = (refused, since) => report.refused(refused, since);
+      return { ...host, ...rest, checkOrigin: originCheck(checkOrigin), connect: ask, onRefusal };
     };
     if (websocket !== false) {
-      this.#upgrades = new Upgrades({ onRefused, ...transport<WebSocketOptions>(websocket) });
+      this.#upgrades = new Upgrades({ onRefused, ...transport<WebSocketOptions>("websocket", websocket) });
     }
     if (longpoll !== false) {
-      this.#longPolling = new LongPolling({ windowMs: 10_000, ...transport<LongPollOptions>(longpoll) });
+      this.#longPolling = new LongPolling({
+        windowMs: 10_000,
+        ...transport<LongPollOptions>("longpoll", longpoll),
+      });
     }
   }
 
@@ -211,8 +234,9 @@ export class Mount {
     socket: Duplex,
     head: Buffer,
     { transport, pathParams }: MountMatch,
+    draining: boolean,
   ): void {
-    if (transport === "websocket") this.#upgrades?.handle(request, socket, head, pathParams);
+    if (transport === "websocket") this.#upgrades?.handle(request, socket, head, pathParams, draining);
     else refuseUpgrade(socket, { status: 400 });
   }
 

@@ -8,8 +8,8 @@ export interface Close {
 }
 
 /**
- * Every close code that the server sends by itself. None is 1000: the official client reconnects after all but
- * that. WebSocket's own protocol errors (1002, 1007, 1009) come from `ws`.
+ * Every close code that the server sends by itself. None is 1000, after which older clients don't reconnect.
+ * WebSocket's own protocol errors (1002, 1007, 1009) come from `ws`.
  */
 export const CLOSE = {
   /** `endpoint.disconnect`, `socket.disconnect`, or a `disconnect` broadcast on the socket's id. */

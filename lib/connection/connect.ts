@@ -1,11 +1,13 @@
-import { ConfigError, describe } from "../errors.ts";
+import { ConfigError, describe, StateError } from "../errors.ts";
 import { negotiate, type Serializer } from "../protocol/serializer.ts";
 import { Reply } from "../reply.ts";
-import { isPromise, type Schema, validate } from "../schema.ts";
+import { isPromise, type Schema } from "../schema.ts";
 import type { ConnectParams, Socket, SocketClass } from "../socket.ts";
+import type { RefusalCause } from "../telemetry.ts";
 import type { Accepted, Refused } from "../transport/accept.ts";
 import type { ConnectInfo } from "../transport/connect-info.ts";
 import { decodeParams, InvalidQueryError } from "../transport/params.ts";
+import { validated } from "./callbacks.ts";
 import { CLOSE } from "./close-codes.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 
@@ -18,6 +20,15 @@ export interface ConnectOptions {
   opened(connection: Connection): void;
 }
 
+/** What the params of a client failed; `connect` isn't asked then. */
+class InvalidParams {
+  readonly reply: Reply;
+
+  constructor(reply: Reply) {
+    this.reply = reply;
+  }
+}
+
 /**
  * Asks the app whether a client may connect. Neither throws nor rejects; synchronous if the app is.
  */
@@ -27,12 +38,13 @@ export function connect(
   pathParams: Readonly<Record<string, string>>,
 ): Accepted | Refused | Promise<Accepted | Refused> {
   const { host, socketClass, serializers } = options;
-  const started = host.clock.now();
+  const { report } = host;
+  const started = report.now;
   let params: Record<string, unknown>;
   try {
     params = decodeParams(info.uri.search.slice(1));
   } catch (error) {
-    if (error instanceof InvalidQueryError) return refused(400, error.message);
+    if (error instanceof InvalidQueryError) return refused("invalid_query", 400, { query: error.message });
     throw error;
   }
   Object.assign(params, pathParams);
@@ -41,98 +53,75 @@ export function connect(
   const serializer = negotiate(serializers, vsn);
   if (serializer === undefined) {
     const spoken = serializers.map(({ version }) => version).join(", ");
-    host.logger.warn({ vsn: describe(vsn) }, `refused a client whose vsn isn't one of ${spoken}`);
-    return refused(403, "unsupported vsn");
+    return refused("vsn", 403, { vsn: describe(vsn), spoken });
   }
 
-  const log = (verb: string) => {
-    if (!host.logs) return;
-    const ms = (host.clock.now() - started).toFixed(1);
-    host.logger.info(
-      { transport: info.transport, serializer: serializer.name, params: host.filter(params) },
-      `${verb} ${socketClass.name} in ${ms}ms`,
-    );
-  };
-  const crashed = (error: unknown): Refused => {
-    host.logger.error({ err: error }, `connect crashed in ${socketClass.name}`);
-    return refused(500, "connect crashed");
-  };
-  let socket: Socket<object>;
-  let connection: Connection | null = null;
-  const answered = (result: unknown): Accepted | Refused => {
-    const outcome = settle(options, serializer, socket, result, (opened) => {
-      connection = opened;
-    });
-    log("open" in outcome ? "CONNECTED TO" : "REFUSED CONNECTION TO");
-    return outcome;
-  };
-  const guarded = (result: unknown): Accepted | Refused => {
-    try {
-      return answered(result);
-    } catch (error) {
-      return crashed(error);
-    }
-  };
+  const crashed = (err: unknown): Refused => refused("connect_crashed", 500, { err });
   try {
-    socket = new socketClass({
-      endpoint: host.endpoint,
-      disconnect: (reason) => connection?.close({ ...CLOSE.disconnect, reason: closeReason(reason) }),
+    let connection: Connection | null = null;
+    const socket = new socketClass({
+      endpoint: report.endpoint,
+      disconnect(reason) {
+        if (connection !== null) connection.close({ ...CLOSE.disconnect, reason: closeReason(reason) });
+        else
+          throw new StateError(
+            "not_connected",
+            "disconnect: the socket isn't connected yet; return error() from connect",
+          );
+      },
     });
-    const result = checkParams(options.paramsSchema, params, (checked) => socket.connect(checked, info));
-    return isPromise(result) ? Promise.resolve(result).then(guarded, crashed) : guarded(result);
+    const answered = (result: unknown): Accepted | Refused => {
+      try {
+        const outcome = settle(socket, socketClass.name, result);
+        if (!(outcome instanceof Connecting)) return outcome;
+        report.connected(serializer.name, params, started);
+        return {
+          open(transport) {
+            connection = new Connection(host, socket, outcome.id, serializer, transport);
+            options.opened(connection);
+            return connection;
+          },
+        };
+      } catch (error) {
+        return crashed(error);
+      }
+    };
+    const ask = (checked: unknown) => socket.connect(checked as ConnectParams, info);
+    const result = validated(options.paramsSchema, params, ask, (reply) => new InvalidParams(reply));
+    return isPromise(result) ? Promise.resolve(result).then(answered, crashed) : answered(result);
   } catch (error) {
     return crashed(error);
   }
 }
 
-function checkParams(
-  schema: Schema | undefined,
-  params: ConnectParams,
-  next: (params: ConnectParams) => unknown,
-): unknown {
-  if (schema === undefined) return next(params);
-  const validated = validate(schema, params);
-  const check = (result: Awaited<typeof validated>) =>
-    "issues" in result
-      ? new Reply("error", { reason: "invalid params", issues: result.issues })
-      : next(result.value as ConnectParams);
-  return isPromise(validated) ? Promise.resolve(validated).then(check) : check(validated);
+/** The app has said yes. */
+class Connecting {
+  readonly id: string | null;
+
+  constructor(id: string | null) {
+    this.id = id;
+  }
 }
 
-function settle(
-  options: ConnectOptions,
-  serializer: Serializer,
-  socket: Socket<object>,
-  result: unknown,
-  opened: (connection: Connection) => void,
-): Accepted | Refused {
-  const { host, socketClass } = options;
+function settle(socket: Socket<object>, name: string, result: unknown): Connecting | Refused {
+  if (result instanceof InvalidParams) return { cause: "params", status: 403, reason: result.reply.payload };
   const isReply = result instanceof Reply;
-  if (isReply && result.status === "error") return { status: 403, byApp: true, reason: result.payload };
+  if (isReply && result.status === "error") return { cause: "connect", status: 403, reason: result.payload };
   if (!isReply || result.status !== "ok") {
-    host.logger.error(
-      {},
-      `${socketClass.name}.connect returned ${describe(result)}; expected ok() or error(reason?)`,
-    );
-    return refused(403, "invalid return");
+    const error = `${name}.connect returned ${describe(result)}; expected ok() or error(reason?)`;
+    return refused("invalid_return", 403, { error });
   }
   const id: unknown = socket.id();
   if (id !== null && (typeof id !== "string" || id === "")) {
-    host.logger.error({}, `${socketClass.name}.id returned ${describe(id)}; expected a string or null`);
-    return refused(403, "invalid id");
+    return refused("invalid_id", 403, {
+      error: `${name}.id returned ${describe(id)}; expected a string or null`,
+    });
   }
-  return {
-    open(transport) {
-      const connection = new Connection(host, socket, id, serializer, transport);
-      opened(connection);
-      options.opened(connection);
-      return connection;
-    },
-  };
+  return new Connecting(id);
 }
 
-function refused(status: number, reason: string): Refused {
-  return { status, byApp: false, reason };
+function refused(cause: RefusalCause, status: number, details: object): Refused {
+  return { cause, status, details };
 }
 
 function closeReason(reason: unknown): string {

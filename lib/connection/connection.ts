@@ -1,6 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { Endpoint } from "../endpoint.ts";
-import type { Logger } from "../logger.ts";
+import { printable } from "../errors.ts";
 import {
   HEARTBEAT_EVENT,
   HEARTBEAT_TOPIC,
@@ -16,8 +15,9 @@ import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
 import type { Socket } from "../socket.ts";
 import type { Transport, TransportListener } from "../transport/transport.ts";
 import { ChannelProcess } from "./channel-process.ts";
-import { CLOSE } from "./close-codes.ts";
+import { CLOSE, type Close } from "./close-codes.ts";
 import { type RateLimit, RateMeter } from "./rate-limit.ts";
+import type { Reporter } from "./reporter.ts";
 import type { Router } from "./routes.ts";
 
 const UNMATCHED_TOPIC = JSON.stringify({ reason: "unmatched topic" });
@@ -25,13 +25,9 @@ const TOO_MANY_CHANNELS = JSON.stringify({ reason: "too many channels joined" })
 
 /** What the connections of a mount share. */
 export interface ConnectionHost {
-  readonly endpoint: Endpoint;
   readonly pubsub: PubSub;
   readonly clock: Clock;
-  readonly logger: Logger;
-  /** False if the logger is the quiet one, so that nobody formats a line for it. */
-  readonly logs: boolean;
-  filter(value: unknown): unknown;
+  readonly report: Reporter;
   readonly router: Router;
   readonly socketName: string;
   readonly maxChannels: number;
@@ -53,6 +49,9 @@ export class Connection implements TransportListener, Subscriber {
   readonly #transport: Transport;
   readonly #channels = new Map<string, ChannelProcess>();
   readonly #rate: RateMeter | null;
+  readonly #since: number;
+  /** What the server closed with. */
+  #closing: Close | null = null;
   /** No frame is taken or sent any more. */
   #closed = false;
   /** The transport has ended. */
@@ -76,7 +75,8 @@ export class Connection implements TransportListener, Subscriber {
     this.id = id;
     this.serializer = serializer;
     this.#transport = transport;
-    this.#rate = host.rateLimit === null ? null : new RateMeter(host.rateLimit, host.clock.now());
+    this.#since = host.clock.now();
+    this.#rate = host.rateLimit === null ? null : new RateMeter(host.rateLimit, this.#since);
     if (id !== null) void host.pubsub.subscribe(id, this);
   }
 
@@ -129,6 +129,8 @@ export class Connection implements TransportListener, Subscriber {
         process.endGently({ kind: "closed", reason: reason === "" ? String(code) : reason });
       }
     }
+    const close = this.#closing ?? { code, reason };
+    this.host.report.closed(this.serializer.name, this.id, close.code, close.reason ?? "", this.#since);
     this.host.ended(this);
     if (this.#live === 0) this.#settled();
   }
@@ -175,7 +177,7 @@ export class Connection implements TransportListener, Subscriber {
     const route = this.host.router(topic);
     if (route === undefined) {
       this.#warn(
-        `ignored a join of ${JSON.stringify(topic)}, which no channel of ${this.host.socketName} matches`,
+        `ignored a join of ${printable(topic)}, which no channel of ${this.host.socketName} matches`,
       );
       this.reply(null, ref, topic, "error", UNMATCHED_TOPIC);
       return;
@@ -183,7 +185,7 @@ export class Connection implements TransportListener, Subscriber {
     replaced?.replace();
     if (this.#channels.size >= this.host.maxChannels) {
       this.#warn(
-        `refused a join of ${JSON.stringify(topic)}: ${this.host.maxChannels} channels are joined (maxChannels)`,
+        `refused a join of ${printable(topic)}: ${this.host.maxChannels} channels are joined (maxChannels)`,
       );
       this.reply(joinRef, ref, topic, "error", TOO_MANY_CHANNELS);
       return;
@@ -201,7 +203,7 @@ export class Connection implements TransportListener, Subscriber {
     try {
       return this.#send(this.serializer.encodePush(joinRef, ref, topic, event, payload));
     } catch (error) {
-      return this.#uncarried(error, `push of ${event} on ${topic}`);
+      return this.#uncarried(error, `push of ${event} on ${printable(topic)}`);
     }
   }
 
@@ -210,7 +212,7 @@ export class Connection implements TransportListener, Subscriber {
     try {
       return this.#send(this.serializer.encodeReply(joinRef, ref, topic, status, payload));
     } catch (error) {
-      return this.#uncarried(error, `reply on ${topic}`);
+      return this.#uncarried(error, `reply on ${printable(topic)}`);
     }
   }
 
@@ -315,6 +317,6 @@ export class Connection implements TransportListener, Subscriber {
   }
 
   #warn(message: string, details: object = {}): void {
-    this.host.logger.warn({ ...details, socketId: this.id, transport: this.#transport.kind }, message);
+    this.host.report.logger.warn({ ...details, socketId: this.id, transport: this.#transport.kind }, message);
   }
 }

@@ -3,10 +3,12 @@ import { ConfigError, describe } from "../errors.ts";
 import { LOG_LEVELS, type LogLevel } from "../logger.ts";
 import { assertSchema, type Schema } from "../schema.ts";
 import type { SocketClass } from "../socket.ts";
+import { RESERVED } from "./arguments.ts";
 
 /** A channel class as a mount uses it: checked, and its statics read once. */
 export interface Route {
   readonly channelClass: ChannelClass;
+  readonly name: string;
   readonly assigns: object | undefined;
   readonly joinSchema: Schema | undefined;
   /** Null if nothing is intercepted. */
@@ -18,9 +20,6 @@ export interface Route {
 
 /** Finds the route of a topic: the first that matches, in the order of `static channels`. */
 export type Router = (topic: string) => Route | undefined;
-
-/** Keys that begin with it are the library's own: no client can join one, no app can broadcast to one. */
-export const RESERVED = "\0";
 
 /** @throws ConfigError naming the socket class, the pattern and what is wrong. */
 export function compileRoutes(socketClass: SocketClass): Router {
@@ -129,6 +128,7 @@ function compileClass(channelClass: ChannelClass): Omit<Route, "assigns"> {
   };
   return {
     channelClass,
+    name,
     joinSchema,
     intercepts: intercepts.length === 0 ? null : new Set(intercepts),
     subscribesAtJoin,

@@ -1,3 +1,4 @@
+import type { RefusalCause } from "../telemetry.ts";
 import type { ConnectInfo } from "./connect-info.ts";
 import type { Transport, TransportListener } from "./transport.ts";
 
@@ -8,12 +9,13 @@ export interface Accepted {
 
 /** A client that may not. */
 export interface Refused {
+  readonly cause: RefusalCause;
   /** The HTTP status of a refused upgrade. */
   readonly status: number;
-  /** `connect` said so: `onRefused` may answer. */
-  readonly byApp: boolean;
-  /** What `connect` gave. */
+  /** What `connect` gave to `error`. */
   readonly reason?: unknown;
+  /** For the log: what was wrong, and how to mend it. */
+  readonly details?: object;
 }
 
 /** Asks the app, once the transport has checked what is its own. Neither throws nor rejects. */
@@ -21,3 +23,6 @@ export type Connect = (
   info: ConnectInfo,
   pathParams: Readonly<Record<string, string>>,
 ) => Accepted | Refused | Promise<Accepted | Refused>;
+
+/** Told of each client that isn't let in, with when it came. */
+export type OnRefusal = (refused: Refused, since: number) => void;

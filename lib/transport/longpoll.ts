@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "../logger.ts";
-import type { Accepted, Connect, Refused } from "./accept.ts";
+import type { Accepted, Connect, OnRefusal, Refused } from "./accept.ts";
 import { BodyTooLargeError, readBody } from "./body.ts";
 import { connectInfo, requestTarget, splitTarget } from "./connect-info.ts";
 import { LongPollSession, type LongPollSessionOptions, respond } from "./longpoll-session.ts";
@@ -10,6 +10,7 @@ import { decodeParams } from "./params.ts";
 
 export interface LongPollOptions extends LongPollSessionOptions {
   readonly logger: Logger;
+  readonly onRefusal: OnRefusal;
   readonly checkOrigin: OriginCheck;
   readonly authToken: boolean;
   readonly maxPayload: number;
@@ -41,15 +42,17 @@ export class LongPolling {
     draining: boolean,
   ): Promise<void> {
     try {
-      if (!this.#originAllowed(request)) {
-        respond(response, { status: 403 });
+      const since = this.#options.clock.now();
+      const forbidden = this.#options.checkOrigin(request);
+      if (forbidden !== null) {
+        this.#refuse(response, forbidden, since);
       } else if (request.method === "OPTIONS") {
         preflight(request, response);
       } else if (request.method === "GET") {
         const session = this.#session(request);
         if (session !== undefined) session.poll(response);
-        else if (draining) plain(response, 503);
-        else await this.#open(request, response, pathParams);
+        else if (draining) this.#refuse(response, { cause: "draining", status: 503 }, since);
+        else await this.#open(request, response, pathParams, since);
       } else if (request.method === "POST") {
         await this.#post(request, response);
       } else {
@@ -70,14 +73,12 @@ export class LongPolling {
     });
   }
 
-  #originAllowed(request: IncomingMessage): boolean {
-    const { checkOrigin, logger } = this.#options;
-    if (checkOrigin(request)) return true;
-    logger.error(
-      { origin: request.headers.origin, host: request.headers.host },
-      'refused a long-poll request from another origin: name it in the mount\'s checkOrigin, as ["https://example.com"]',
-    );
-    return false;
+  #refuse(response: ServerResponse, refused: Refused, since: number): void {
+    this.#options.onRefusal(refused, since);
+    // The client throws on a status it doesn't know. After 403 it gives up, after 500, or an answer that isn't
+    // JSON, it tries again.
+    if (refused.cause === "draining") plain(response, 503);
+    else respond(response, { status: refused.status >= 500 ? 500 : 403 });
   }
 
   // ── a new session ──────────────────────────────────────────────────────────────────────────────────────────
@@ -86,12 +87,12 @@ export class LongPolling {
     request: IncomingMessage,
     response: ServerResponse,
     pathParams: Readonly<Record<string, string>>,
+    since: number,
   ): Promise<void> {
     const outcome = await this.#connect(request, response, pathParams);
     if (outcome === undefined) return;
     if (!("open" in outcome)) {
-      // The client knows what 403 means, and throws on others but 500, after which it tries again.
-      respond(response, { status: outcome.status >= 500 ? 500 : 403 });
+      this.#refuse(response, outcome, since);
       return;
     }
     const id = randomBytes(18).toString("base64url");
@@ -110,7 +111,7 @@ export class LongPolling {
     response: ServerResponse,
     pathParams: Readonly<Record<string, string>>,
   ): Promise<Accepted | Refused | undefined> {
-    const { authToken, clock, connect, connectTimeout, logger } = this.#options;
+    const { authToken, clock, connect, connectTimeout } = this.#options;
     const header = request.headers[AUTH_TOKEN_HEADER];
     const token = authToken && typeof header === "string" ? header : null;
     const abort = new AbortController();
@@ -128,8 +129,7 @@ export class LongPolling {
       };
       const cancel = clock.schedule(() => {
         abort.abort();
-        logger.warn({}, "refused a session: connect took longer than connectTimeout");
-        give({ status: 503, byApp: false });
+        give({ cause: "connect_timeout", status: 503 });
       }, connectTimeout);
       response.once("close", onGone);
       void outcome.then(give);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ConfigError, describe } from "../errors.ts";
+import type { Refused } from "./accept.ts";
 
 /**
  * Which origins may connect (Phoenix's `check_origin`): `true` for those whose host is the Host header's, a list
@@ -10,16 +11,22 @@ export type CheckOrigin =
   | readonly string[]
   | ((origin: string, request: IncomingMessage) => boolean);
 
-/** True if a request may go on. One without an Origin header comes from no browser, and may. */
-export type OriginCheck = (request: IncomingMessage) => boolean;
+/** Null if a request may go on. One without an Origin header comes from no browser, and may. */
+export type OriginCheck = (request: IncomingMessage) => Refused | null;
 
 /** @throws ConfigError (`invalid_option`) */
 export function originCheck(option: unknown): OriginCheck {
-  if (option === false) return () => true;
+  if (option === false) return () => null;
   const allowed = option === true ? sameHost : typeof option === "function" ? custom(option) : listed(option);
   return (request) => {
-    const origin = request.headers.origin;
-    return origin === undefined || allowed(origin, request);
+    const { origin, host } = request.headers;
+    try {
+      if (origin === undefined || allowed(origin, request)) return null;
+    } catch (err) {
+      return { cause: "origin_crashed", status: 500, details: { err, error: "checkOrigin crashed" } };
+    }
+    const error = 'another origin: name it in the mount\'s checkOrigin, as ["https://example.com"]';
+    return { cause: "origin", status: 403, details: { origin, host, error } };
   };
 }
 

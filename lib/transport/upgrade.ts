@@ -2,8 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Cancel, Clock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
-import type { Accepted, Connect, Refused } from "./accept.ts";
+import type { Accepted, Connect, OnRefusal, Refused } from "./accept.ts";
 import { subprotocolAuth } from "./auth-token.ts";
 import { connectInfo } from "./connect-info.ts";
 import type { OriginCheck } from "./origin.ts";
@@ -12,7 +11,7 @@ import { WebSocketTransport } from "./websocket.ts";
 
 export interface UpgradeOptions {
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly onRefusal: OnRefusal;
   readonly checkOrigin: OriginCheck;
   readonly authToken: boolean;
   readonly maxPayload: number;
@@ -32,6 +31,7 @@ interface Pending {
   readonly pathParams: Readonly<Record<string, string>>;
   /** The client's Sec-WebSocket-Protocol. */
   readonly offered: string | undefined;
+  readonly since: number;
   /** The subprotocol to answer with. */
   protocol: string | null;
   accepted: Accepted | null;
@@ -69,9 +69,22 @@ export class Upgrades {
     socket: Duplex,
     head: Buffer,
     pathParams: Readonly<Record<string, string>>,
+    draining: boolean,
   ): void {
     const offered = request.headers["sec-websocket-protocol"];
-    const pending: Pending = { socket, pathParams, offered, protocol: null, accepted: null };
+    const pending: Pending = {
+      socket,
+      pathParams,
+      offered,
+      since: this.#options.clock.now(),
+      protocol: null,
+      accepted: null,
+    };
+    if (draining) {
+      socket.on("error", () => socket.destroy());
+      this.#refuse(request, pending, { cause: "draining", status: 503 });
+      return;
+    }
     this.#pending.set(request, pending);
     // The auth token isn't a subprotocol's name: ws would refuse it, so it never sees the header.
     delete request.headers["sec-websocket-protocol"];
@@ -90,33 +103,19 @@ export class Upgrades {
     const pending = this.#pending.get(request);
     if (pending === undefined) return;
     if (pending.offered !== undefined) request.headers["sec-websocket-protocol"] = pending.offered;
-    const { checkOrigin, authToken, logger } = this.#options;
-    const { socket } = pending;
-    let allowed: boolean;
-    try {
-      allowed = checkOrigin(request);
-    } catch (error) {
-      logger.error({ err: error }, "checkOrigin crashed");
-      this.#refuse(request, pending, { status: 500, byApp: false });
-      return;
-    }
-    if (!allowed) {
-      logger.error(
-        { origin: request.headers.origin, host: request.headers.host },
-        'refused a connection from another origin: name it in the mount\'s checkOrigin, as ["https://example.com"]',
-      );
-      this.#refuse(request, pending, { status: 403, byApp: false });
+    const { checkOrigin, authToken } = this.#options;
+    const { socket, offered } = pending;
+    const forbidden = checkOrigin(request);
+    if (forbidden !== null) {
+      this.#refuse(request, pending, forbidden);
       return;
     }
     let token: string | null = null;
     if (authToken) {
-      const auth = subprotocolAuth(pending.offered);
+      const auth = subprotocolAuth(offered);
       if (auth === null) {
-        logger.error(
-          {},
-          "refused a connection whose subprotocols are neither phoenix nor a base64 auth token",
-        );
-        this.#refuse(request, pending, { status: 403, byApp: false });
+        const error = "the client's subprotocols are neither phoenix nor one auth token in base64";
+        this.#refuse(request, pending, { cause: "subprotocol", status: 403, details: { error } });
         return;
       }
       token = auth.authToken;
@@ -168,8 +167,7 @@ export class Upgrades {
     const cancel: Cancel = this.#options.clock.schedule(() => {
       finish();
       abort.abort();
-      this.#options.logger.warn({}, "refused a connection: connect took longer than connectTimeout");
-      this.#refuse(request, pending, { status: 503, byApp: false });
+      this.#refuse(request, pending, { cause: "connect_timeout", status: 503 });
     }, this.#options.connectTimeout);
     socket.on("data", onData).on("end", onGone).on("close", onGone).on("error", onGone);
     void outcome.then((result) => {
@@ -185,14 +183,17 @@ export class Upgrades {
 
   #refuse(request: IncomingMessage, pending: Pending, refused: Refused): void {
     let refusal: Refusal = { status: refused.status };
-    if (refused.byApp && this.#options.onRefused !== null) {
+    let { details } = refused;
+    const { onRefused, onRefusal } = this.#options;
+    if (refused.cause === "connect" && onRefused !== null) {
       try {
-        refusal = checkRefusal(this.#options.onRefused(request, refused.reason)) ?? refusal;
-      } catch (error) {
-        this.#options.logger.error({ err: error }, "onRefused crashed");
+        refusal = checkRefusal(onRefused(request, refused.reason)) ?? refusal;
+      } catch (err) {
+        details = { err, error: "onRefused crashed" };
         refusal = { status: 500 };
       }
     }
+    onRefusal({ ...refused, status: refusal.status, details }, pending.since);
     const { protocol } = pending;
     refuseUpgrade(pending.socket, {
       ...refusal,

@@ -1,0 +1,72 @@
+import { describe, ReturnError } from "../errors.ts";
+import { NoReply, Reply, Stop } from "../reply.ts";
+import { isPromise, type Schema, type Validated, validate } from "../schema.ts";
+
+/** Calls the app, and goes on in the same stack unless it returns a promise. The promise returned never rejects. */
+export function settle(
+  call: () => unknown,
+  done: (result: unknown) => void,
+  failed: (error: unknown) => void,
+): Promise<void> | undefined {
+  let result: unknown;
+  try {
+    result = call();
+    if (isPromise(result)) return Promise.resolve(result).then(done, failed);
+  } catch (error) {
+    failed(error);
+    return undefined;
+  }
+  done(result);
+  return undefined;
+}
+
+/** Checks a value with a schema, if there is one, and goes on with what it gives; `invalid` takes what is wrong. */
+export function validated(
+  schema: Schema | undefined,
+  value: unknown,
+  next: (value: unknown) => unknown,
+  invalid: (reply: Reply) => unknown = (reply) => reply,
+): unknown {
+  if (schema === undefined) return next(value);
+  const check = (result: Validated) =>
+    "issues" in result
+      ? invalid(new Reply("error", { reason: "invalid payload", issues: result.issues }))
+      : next(result.value);
+  const result = validate(schema, value);
+  return isPromise(result) ? Promise.resolve(result).then(check) : check(result);
+}
+
+export function isResult(value: unknown): value is Reply | NoReply | Stop {
+  return value instanceof Reply || value instanceof NoReply || value instanceof Stop;
+}
+
+/** What a callback may return, for the error that says it didn't. */
+const EXPECTED = {
+  join: "ok(payload?) or error(payload?)",
+  handleIn: "nothing, noreply(), ok(), error(), reply(status) or stop()",
+  handleOut: "nothing, noreply() or stop() without a reply",
+  handleInfo: "nothing, noreply() or stop() without a reply",
+  deferReply: "a promise of ok(), error() or reply(status)",
+};
+
+export type Callback = keyof typeof EXPECTED;
+
+/** @param where The callback, with the event for `handleIn`. */
+export function invalidReturn(
+  className: string,
+  method: Callback,
+  where: string,
+  value: unknown,
+): ReturnError {
+  const got = describe(value);
+  return new ReturnError(
+    "invalid_return",
+    `${className}.${where} returned ${got}; expected ${EXPECTED[method]}`,
+  );
+}
+
+/** A reply that was thrown instead of returned. */
+export function thrownResult(className: string, where: string, value: unknown): ReturnError {
+  const got = describe(value);
+  return new ReturnError("invalid_return", `${className}.${where} threw ${got}: return it instead`);
+}

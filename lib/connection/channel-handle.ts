@@ -1,0 +1,169 @@
+import type { ChannelContext } from "../channel.ts";
+import type { Cancel } from "../clock.ts";
+import type { Endpoint } from "../endpoint.ts";
+import { ConfigError, describe, printable, StateError } from "../errors.ts";
+import type { Ref } from "../protocol/message.ts";
+import { encodePayload } from "../protocol/payload.ts";
+import { Reply } from "../reply.ts";
+import { isPromise } from "../schema.ts";
+import type { Socket } from "../socket.ts";
+import { assertEvent } from "./arguments.ts";
+import type { ChannelProcess, Info } from "./channel-process.ts";
+
+/** What an app's channel holds: its way to the process that runs it. */
+export class ChannelHandle implements ChannelContext {
+  readonly assigns: object;
+  readonly #process: ChannelProcess;
+  #timers: Set<Cancel> | null = null;
+
+  constructor(process: ChannelProcess, assigns: object) {
+    this.#process = process;
+    this.assigns = assigns;
+  }
+
+  get topic(): string {
+    return this.#process.topic;
+  }
+
+  get joinRef(): Ref {
+    return this.#process.joinRef;
+  }
+
+  get ref(): Ref {
+    return this.#process.inHand?.ref ?? null;
+  }
+
+  get socket(): Socket<object> {
+    return this.#process.connection.socket;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#process.connection.host.report.endpoint;
+  }
+
+  get signal(): AbortSignal {
+    return this.#process.abort.signal;
+  }
+
+  push(event: string, payload: unknown): boolean {
+    this.#assertJoined("push");
+    if (!this.#process.mayPush) return false;
+    assertEvent("push", event);
+    return this.#process.push(event, encodePayload(payload));
+  }
+
+  broadcast(event: string, payload: unknown): void {
+    this.#assertJoined("broadcast");
+    assertEvent("broadcast", event);
+    this.#process.connection.host.pubsub.broadcast(this.topic, event, encodePayload(payload));
+  }
+
+  broadcastFrom(event: string, payload: unknown): void {
+    this.#assertJoined("broadcastFrom");
+    assertEvent("broadcastFrom", event);
+    this.#process.connection.host.pubsub.broadcast(this.topic, event, encodePayload(payload), this);
+  }
+
+  deferReply(promise: PromiseLike<Reply> | undefined): (reply: Reply) => boolean {
+    this.#assertJoined("deferReply");
+    if (promise !== undefined && !isPromise(promise)) {
+      throw new ConfigError(
+        "invalid_argument",
+        `deferReply takes a promise or nothing, got ${describe(promise)}`,
+      );
+    }
+    const process = this.#process;
+    const { inHand } = process;
+    if (inHand === null && process.state !== "ended") {
+      throw new StateError(
+        "no_message",
+        "deferReply needs a message to answer: call it in handleIn, before the handler has returned",
+      );
+    }
+    if (promise !== undefined) {
+      Promise.resolve(promise).then(
+        (result: unknown) => {
+          if (!(result instanceof Reply)) process.misreturned("deferReply", "deferReply", result);
+          else if (inHand !== null) process.answer(inHand, result);
+        },
+        (error: unknown) => process.crash("deferReply", error),
+      );
+    }
+    return (reply) => {
+      if (!(reply instanceof Reply)) {
+        throw new ConfigError(
+          "invalid_argument",
+          `a deferred reply is ok(), error() or reply(status), got ${describe(reply)}`,
+        );
+      }
+      return inHand !== null && process.answer(inHand, reply);
+    };
+  }
+
+  sendSelf(message: unknown, after: number | undefined): Cancel | false {
+    const process = this.#process;
+    if (process.state === "ended") return false;
+    const info: Info = { kind: "info", message, cancelled: false };
+    if (after === undefined) {
+      process.post(info);
+      return () => {
+        info.cancelled = true;
+      };
+    }
+    const stop = process.connection.host.clock.schedule(() => {
+      this.#timers?.delete(cancel);
+      process.post(info);
+    }, after);
+    const cancel = () => {
+      info.cancelled = true;
+      this.#timers?.delete(cancel);
+      stop();
+    };
+    this.#timers ??= new Set();
+    this.#timers.add(cancel);
+    return cancel;
+  }
+
+  /** Messages that were to come later go with the channel. */
+  cancelTimers(): void {
+    for (const cancel of this.#timers ?? []) cancel();
+    this.#timers = null;
+  }
+
+  subscribe(key: string, fastlane: boolean): void {
+    if (typeof key !== "string") {
+      throw new ConfigError("invalid_argument", `subscribe(topic) needs a string, got ${describe(key)}`);
+    }
+    const process = this.#process;
+    if (key === this.topic && process.route.subscribesAtJoin) {
+      throw new StateError(
+        "own_topic",
+        `the channel has its own topic's broadcasts already: ${describe(key)}`,
+      );
+    }
+    if (process.state !== "ended") process.subscriptions.add(key, fastlane);
+  }
+
+  unsubscribe(key: string): void {
+    this.#process.subscriptions.remove(key);
+  }
+
+  unhandled(kind: "event" | "message", what: string): void {
+    const { route, connection } = this.#process;
+    const topic = printable(this.topic);
+    connection.host.report.logger.warn(
+      { topic: this.topic, channel: route.name },
+      kind === "event"
+        ? `no handler for the event ${describe(what)} on ${topic} (${route.name})`
+        : `handleInfo got ${what} on ${topic}, which ${route.name} doesn't handle`,
+    );
+  }
+
+  #assertJoined(method: string): void {
+    if (this.#process.state !== "joining") return;
+    throw new StateError(
+      "not_joined",
+      `${method} in join comes before the client is joined: call sendSelf(message) there, and ${method} from handleInfo`,
+    );
+  }
+}

@@ -1,0 +1,146 @@
+import type { Clock } from "../clock.ts";
+import { printable } from "../errors.ts";
+import { payloadSize } from "../protocol/payload.ts";
+import type { Envelope } from "../pubsub/broadcast.ts";
+import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
+import type { Reporter } from "./reporter.ts";
+
+/** How long a join waits for a broker to confirm its subscription. */
+const CONFIRM_TIMEOUT = 2000;
+
+/** Where a channel's broadcasts go. */
+export interface BroadcastSink {
+  /** Straight to the client. */
+  fastlane(envelope: Envelope): void;
+  /** Into the mailbox: for `handleOut`, or for `handleInfo`. */
+  queue(kind: "out" | "broadcast", envelope: Envelope): void;
+  /** More bytes of broadcasts wait for handlers than may. */
+  overflow(): void;
+}
+
+export interface SubscriptionsHost {
+  readonly pubsub: PubSub;
+  readonly clock: Clock;
+  readonly report: Reporter;
+  readonly maxBufferedBytes: number;
+}
+
+/** The subscriptions of one channel: to its own topic, and to others. */
+export class Subscriptions implements Subscriber {
+  readonly owner: object;
+  readonly #topic: string;
+  readonly #intercepts: ReadonlySet<string> | null;
+  readonly #host: SubscriptionsHost;
+  readonly #sink: BroadcastSink;
+  #own = false;
+  #others: Map<string, Subscriber> | null = null;
+  /** Broadcasts that wait for the join's reply; null once it is out. */
+  #held: Envelope[] | null = [];
+  #waitingBytes = 0;
+  /** What a broker has yet to confirm, while joining. */
+  #unconfirmed: Promise<void>[] = [];
+
+  constructor(
+    owner: object,
+    topic: string,
+    intercepts: ReadonlySet<string> | null,
+    host: SubscriptionsHost,
+    sink: BroadcastSink,
+  ) {
+    this.owner = owner;
+    this.#topic = topic;
+    this.#intercepts = intercepts;
+    this.#host = host;
+    this.#sink = sink;
+  }
+
+  /**
+   * Subscribes to the own topic, if it is to be. Calls back in the same stack, unless a broker has to confirm that
+   * or what `join` subscribed to.
+   */
+  join(own: boolean, done: () => void): void {
+    const { clock, report } = this.#host;
+    this.#own = own;
+    if (own) this.#subscribe(this.#topic, this);
+    if (this.#unconfirmed.length === 0) {
+      done();
+      return;
+    }
+    let waiting = true;
+    const proceed = () => {
+      if (!waiting) return;
+      waiting = false;
+      cancel();
+      done();
+    };
+    const cancel = clock.schedule(() => {
+      report.logger.warn(
+        { topic: this.#topic },
+        `joined ${printable(this.#topic)} before the broker confirmed its subscription`,
+      );
+      proceed();
+    }, CONFIRM_TIMEOUT);
+    void Promise.all(this.#unconfirmed).then(proceed);
+    this.#unconfirmed = [];
+  }
+
+  /** The join's reply is out: what was held may follow. */
+  open(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const envelope of held) this.receive(envelope);
+  }
+
+  add(key: string, fastlane: boolean): void {
+    if (this.#others?.has(key)) return;
+    const subscriber: Subscriber = {
+      owner: this.owner,
+      receive: fastlane
+        ? (envelope) => this.receive(envelope)
+        : (envelope) => this.#queue("broadcast", envelope),
+    };
+    this.#others ??= new Map();
+    this.#others.set(key, subscriber);
+    this.#subscribe(key, subscriber);
+  }
+
+  remove(key: string): void {
+    const subscriber = this.#others?.get(key);
+    if (subscriber === undefined) return;
+    this.#others?.delete(key);
+    this.#host.pubsub.unsubscribe(key, subscriber);
+  }
+
+  clear(): void {
+    const { pubsub } = this.#host;
+    if (this.#own) pubsub.unsubscribe(this.#topic, this);
+    this.#own = false;
+    for (const [key, subscriber] of this.#others ?? []) pubsub.unsubscribe(key, subscriber);
+    this.#others = null;
+    this.#held = null;
+  }
+
+  /** A broadcast for the client: by the fastlane, unless its event is intercepted. */
+  receive(envelope: Envelope): void {
+    if (this.#held !== null) this.#held.push(envelope);
+    else if (this.#intercepts?.has(envelope.event)) this.#queue("out", envelope);
+    else this.#sink.fastlane(envelope);
+  }
+
+  /** A queued broadcast has been taken. */
+  taken(envelope: Envelope): void {
+    this.#waitingBytes -= payloadSize(envelope.payload);
+  }
+
+  #subscribe(key: string, subscriber: Subscriber): void {
+    const confirmed = this.#host.pubsub.subscribe(key, subscriber);
+    if (confirmed !== undefined && this.#held !== null) this.#unconfirmed.push(confirmed);
+  }
+
+  #queue(kind: "out" | "broadcast", envelope: Envelope): void {
+    // Broadcasts wait for a slow handler as bytes wait for a slow client, and are bounded alike.
+    this.#waitingBytes += payloadSize(envelope.payload);
+    if (this.#waitingBytes > this.#host.maxBufferedBytes) this.#sink.overflow();
+    else this.#sink.queue(kind, envelope);
+  }
+}
