@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Cancel } from "./clock.ts";
+import type { RateLimit } from "./connection/rate-limit.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ConfigError, describe } from "./errors.ts";
 import type { LogLevel } from "./logger.ts";
@@ -75,6 +76,8 @@ export interface ChannelClass<C extends Channel<object, Socket<object>> = Channe
   readonly joinSchema?: Schema;
   readonly intercepts: readonly string[];
   readonly subscribesAtJoin: boolean;
+  readonly rateLimit: RateLimit | false;
+  readonly overflow: Readonly<Record<string, "close" | "drop">>;
   readonly log: ChannelLog;
 }
 
@@ -104,6 +107,14 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
   static intercepts: readonly string[] = [];
   /** False leaves the channel without its topic's broadcasts, until it subscribes by itself. */
   static subscribesAtJoin = true;
+  /** How many events a client may send to a channel of this class, besides the mount's `rateLimit`. */
+  static rateLimit: RateLimit | false = false;
+  /**
+   * What becomes of an event's messages for a client that reads too slowly: `"close"`, the default, closes it with
+   * 1013 when more than `maxBufferedBytes` wait; `"drop"` leaves messages out while more than half of that waits,
+   * as is right for cursors and the like.
+   */
+  static overflow: Readonly<Record<string, "close" | "drop">> = {};
   /** The levels of the log lines (Phoenix's `log_join` and `log_handle_in`). */
   static log: ChannelLog = { join: "info", handleIn: "debug" };
 
@@ -341,6 +352,11 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
 /** @internal For the parts of the library that stand beside the channel, such as presence. */
 export function channelContext(channel: Channel<object, Socket<object>>): ChannelContext {
   return contextOf(channel);
+}
+
+/** @internal Whether the channel's table has the event. */
+export function hasHandler(channel: Channel<object, Socket<object>>, event: string): boolean {
+  return findHandler(channel.constructor, event) !== undefined;
 }
 
 function findHandler(channelClass: object, event: string): EventHandler | undefined {

@@ -2,7 +2,7 @@
  * Where the library's time comes from. Tests inject their own; the default is the system's.
  */
 export interface Clock {
-  /** Milliseconds since an arbitrary start, never falling. */
+  /** Milliseconds since the epoch, never falling, also when the system's time is set back. */
   now(): number;
   /** Calls `callback` once, `ms` milliseconds from now, and returns what cancels that. */
   schedule(callback: () => void, ms: number): Cancel;
@@ -16,7 +16,7 @@ const MAX_DELAY = 2 ** 31 - 1;
 
 /** The system's monotonic clock. Its timers don't keep the process alive. */
 export const systemClock: Clock = Object.freeze({
-  now: () => performance.now(),
+  now: () => performance.timeOrigin + performance.now(),
 
   schedule(callback: () => void, ms: number): Cancel {
     if (ms <= MAX_DELAY) {

@@ -6,6 +6,7 @@ import { Channel, channelContext } from "./channel.ts";
 import { type Cancel, type Clock, systemClock } from "./clock.ts";
 import { assertEvent, assertTopic } from "./connection/arguments.ts";
 import { CLOSE } from "./connection/close-codes.ts";
+import { Counters } from "./connection/counters.ts";
 import { ConfigError, describe, StateError } from "./errors.ts";
 import { filterParameters, guardedLogger, type Logger, quietLogger } from "./logger.ts";
 import { Mount, type MountHost, type MountMatch, type MountOptions, pathSegments } from "./mount.ts";
@@ -51,7 +52,18 @@ export interface EndpointStats {
   readonly topics: number;
   /** Bytes that wait for clients. */
   readonly bufferedBytes: number;
+  /** Messages that wait in mailboxes, behind slow handlers. */
+  readonly queued: number;
   readonly draining: boolean;
+  /** Since the endpoint was made: frames from and to clients, and their bytes. */
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Messages that slow clients missed, by `static overflow`. */
+  readonly dropped: number;
+  /** Messages refused for their rate. */
+  readonly rateLimited: number;
 }
 
 const ENDPOINT_OPTIONS: {
@@ -82,6 +94,7 @@ export class Endpoint {
   readonly #logger: Logger;
   readonly #pubsub: PubSub;
   readonly #mountHost: MountHost;
+  readonly #counters = new Counters();
   readonly #mounts: Mount[] = [];
   /** What undoes each `attach`. */
   readonly #servers = new Map<Server, () => void>();
@@ -105,6 +118,7 @@ export class Endpoint {
     this.#mountHost = {
       endpoint: this,
       pubsub: this.#pubsub,
+      counters: this.#counters,
       clock: this.#clock,
       logger: this.#logger,
       logs: this.#logger !== quietLogger,
@@ -397,11 +411,13 @@ export class Endpoint {
     let channels = 0;
     let connections = 0;
     let bufferedBytes = 0;
+    let queued = 0;
     for (const mount of this.#mounts) {
       for (const connection of mount.connections) {
         connections++;
         channels += connection.channels;
         bufferedBytes += connection.bufferedBytes;
+        queued += connection.queued;
       }
     }
     return {
@@ -409,7 +425,9 @@ export class Endpoint {
       channels,
       topics: this.#pubsub.size,
       bufferedBytes,
+      queued,
       draining: this.#draining !== null,
+      ...this.#counters,
     };
   }
 

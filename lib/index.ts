@@ -33,6 +33,22 @@ export { error, NoReply, noreply, ok, Reply, reply, Stop, stop } from "./reply.t
 export type { Issue, Schema } from "./schema.ts";
 export type { ChannelRoute, ConnectParams, ConnectResult, SocketClass } from "./socket.ts";
 export { Socket } from "./socket.ts";
+export type {
+  ChannelErrored,
+  ChannelHandledIn,
+  ChannelHandledOut,
+  ChannelJoined,
+  ChannelTelemetry,
+  ChannelTerminated,
+  HandlerResult,
+  RefusalCause,
+  SocketClosed,
+  SocketConnected,
+  SocketDrained,
+  SocketRefused,
+  TelemetryContext,
+} from "./telemetry.ts";
+export { telemetry } from "./telemetry.ts";
 export type { ConnectInfo } from "./transport/connect-info.ts";
 export type { CheckOrigin } from "./transport/origin.ts";
 export type { Refusal } from "./transport/refusal.ts";

@@ -3,7 +3,8 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "./clock.ts";
 import { connect } from "./connection/connect.ts";
 import type { Connection, ConnectionHost } from "./connection/connection.ts";
-import { checkRateLimit, type RateLimit } from "./connection/rate-limit.ts";
+import type { Counters } from "./connection/counters.ts";
+import { checkRateLimit, type RateLimit, RateLimiter } from "./connection/rate-limit.ts";
 import { Reporter } from "./connection/reporter.ts";
 import { compileRoutes } from "./connection/routes.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -40,7 +41,7 @@ export interface TransportOptions {
   readonly connectTimeout?: number;
   /** Milliseconds that a client may take to answer a close, before its TCP connection is cut. @default 5_000 */
   readonly closeTimeout?: number;
-  /** Frames that a connection may send; a flood closes with 1008. @default false */
+  /** Messages that a client may send; what is over it is refused, a flood closes with 1008. @default false */
   readonly rateLimit?: RateLimit | false;
   /** The wire formats, in the order in which a client's `vsn` is tried. @default V1 and V2 */
   readonly serializers?: readonly Serializer[];
@@ -136,6 +137,7 @@ const DEFAULTS: Checked<TransportOptions> = {
 export interface MountHost {
   readonly endpoint: Endpoint;
   readonly pubsub: PubSub;
+  readonly counters: Counters;
   readonly clock: Clock;
   readonly logger: Logger;
   /** False if the logger is the quiet one. */
@@ -192,7 +194,7 @@ export class Mount {
         report,
         router,
         socketName: socketClass.name,
-        rateLimit: rateLimit === false ? null : rateLimit,
+        rateLimiter: rateLimit === false ? null : new RateLimiter(rateLimit),
         ended: (connection) => {
           this.connections.delete(connection);
           this.lingering.add(connection);

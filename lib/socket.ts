@@ -1,7 +1,7 @@
 import type { ChannelClass } from "./channel.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ConfigError } from "./errors.ts";
-import { ok, type Reply } from "./reply.ts";
+import { error, ok, type Reply } from "./reply.ts";
 import type { Schema } from "./schema.ts";
 import type { ConnectInfo } from "./transport/connect-info.ts";
 
@@ -22,6 +22,8 @@ export type ChannelRoute = ChannelClass | { readonly channel: ChannelClass; read
 export interface SocketContext {
   readonly endpoint: Endpoint;
   disconnect(reason: string | undefined): void;
+  /** Takes what the app gave as `expiresAt`, and checks it. */
+  expiresAt(value: unknown): void;
 }
 
 /** A class of sockets, as `endpoint.socket` takes it. */
@@ -51,6 +53,7 @@ export abstract class Socket<Assigns extends object = object> {
   assigns: Assigns = {} as Assigns;
 
   readonly #context: SocketContext;
+  #expiresAt: Date | number | null = null;
 
   /** @internal */
   constructor(context: SocketContext) {
@@ -80,6 +83,34 @@ export abstract class Socket<Assigns extends object = object> {
    */
   id(): string | null {
     return null;
+  }
+
+  /**
+   * Takes a new token that the client pushed as `access_token {token}` on any of its channels, if the class
+   * overrides this; else the event is the channel's. Return `ok()`, after moving `expiresAt`, or `error(reason?)`:
+   * the client gets it as the reply, and an error changes nothing else.
+   *
+   * Security: the token comes from the client.
+   */
+  refresh(_token: string): ConnectResult | Promise<ConnectResult> {
+    return error();
+  }
+
+  /**
+   * Until when the connection is authorized: a Date, or milliseconds since the epoch (a JWT's `exp` times 1000).
+   * Set it in `connect` and `refresh`. A minute before, or when half of the time has passed if that is later,
+   * every joined channel pushes `token_expiring {expires_in}` with the seconds left; then the connection is closed
+   * with 1001. Null, the default, is no end.
+   *
+   * @throws ConfigError (`invalid_argument`)
+   */
+  get expiresAt(): Date | number | null {
+    return this.#expiresAt;
+  }
+
+  set expiresAt(value: Date | number | null) {
+    this.#context.expiresAt(value);
+    this.#expiresAt = value;
   }
 
   get endpoint(): Endpoint {

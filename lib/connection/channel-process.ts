@@ -1,4 +1,4 @@
-import type { Channel, TerminateReason } from "../channel.ts";
+import { type Channel, hasHandler, type TerminateReason } from "../channel.ts";
 import { printable } from "../errors.ts";
 import { type Message, PHX_CLOSE, PHX_ERROR, PHX_JOIN, PHX_LEAVE, type Ref } from "../protocol/message.ts";
 import { EMPTY_PAYLOAD, type EncodedPayload } from "../protocol/payload.ts";
@@ -10,10 +10,13 @@ import { ChannelHandle } from "./channel-handle.ts";
 import type { Connection } from "./connection.ts";
 import { LazySignal } from "./lazy-signal.ts";
 import { Mailbox } from "./mailbox.ts";
+import type { RateMeter } from "./rate-limit.ts";
 import type { ReportedChannel } from "./reporter.ts";
 import type { Route } from "./routes.ts";
 import { type BroadcastSink, Subscriptions } from "./subscriptions.ts";
 
+/** The event by which a client brings a new token. */
+const ACCESS_TOKEN = "access_token";
 const CRASHED = JSON.stringify({ reason: "join crashed" });
 const CHANNEL_CRASH = JSON.stringify({ reason: "channel_crash" });
 
@@ -48,6 +51,8 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   readonly route: Route;
   readonly subscriptions: Subscriptions;
   readonly abort = new LazySignal();
+  /** Counts this channel's messages, if its class has a rateLimit. */
+  readonly rate: RateMeter | null;
   inHand: InHand | null = null;
   /** The join's join_ref as it came, which matching, phx_close and phx_error go by. */
   readonly #rawJoinRef: Ref;
@@ -82,12 +87,17 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     this.#join = join;
     this.#replaces = replaces;
     this.#since = connection.host.clock.now();
+    this.rate = route.rateLimiter?.open(connection.id, this.#since) ?? null;
     this.#handle = new ChannelHandle(this, { ...connection.socket.assigns, ...route.assigns });
     this.subscriptions = new Subscriptions(this.#handle, join.topic, route.intercepts, connection.host, this);
   }
 
   get state(): "joining" | "joined" | "ended" {
     return this.#state;
+  }
+
+  get queued(): number {
+    return this.#mailbox.length + (this.#door?.length ?? 0);
   }
 
   get name(): string {
@@ -163,6 +173,11 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     this.#answerLate(rest.slice(leave + 1));
   }
 
+  /** The socket's authorization ends in so many seconds. */
+  tellExpiring(seconds: number): void {
+    if (this.#state === "joined") this.push("token_expiring", JSON.stringify({ expires_in: seconds }));
+  }
+
   // ── what the channel's handle calls ────────────────────────────────────────────────────────────────────────
 
   get mayPush(): boolean {
@@ -170,6 +185,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   }
 
   push(event: string, payload: EncodedPayload): boolean {
+    if (this.route.drops?.has(event) && this.connection.drops()) return false;
     if (this.#unreleased === null)
       return this.connection.push(this.joinRef, null, this.topic, event, payload);
     this.#unreleased.push([event, payload]);
@@ -207,7 +223,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   fastlane(envelope: Envelope): void {
     const frame = envelope.frame(this.connection.serializer, this.topic);
-    if (frame !== null) this.connection.sendShared(frame);
+    if (frame !== null) this.connection.sendShared(frame, this.route.drops?.has(envelope.event) ?? false);
   }
 
   queue(kind: "out" | "broadcast", envelope: Envelope): void {
@@ -338,8 +354,9 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
       this.inHand = null;
       if (started !== null) report.handledIn(this, logHandleIn, event, payload, result, started);
     };
+    const refreshes = event === ACCESS_TOKEN && this.connection.refreshes && !hasHandler(channel, event);
     return settle(
-      () => channel.handleIn(event, payload),
+      () => (refreshes ? this.connection.refresh(payload) : channel.handleIn(event, payload)),
       (result) => {
         if (result === undefined || result instanceof NoReply) {
           handled("noreply");
@@ -438,6 +455,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   }
 
   #cleanUp(): void {
+    if (this.rate !== null) this.route.rateLimiter?.close(this.connection.id);
     this.subscriptions.clear();
     this.#handle.cancelTimers();
   }

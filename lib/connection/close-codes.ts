@@ -14,6 +14,8 @@ export interface Close {
 export const CLOSE = {
   /** `endpoint.disconnect`, `socket.disconnect`, or a `disconnect` broadcast on the socket's id. */
   disconnect: { code: 1001, why: "disconnect" },
+  /** The socket's `expiresAt` has passed. */
+  expired: { code: 1001, reason: "token expired", why: "token expired" },
   /** Nothing came from the client for `idleTimeout`. */
   idle: { code: 1002, why: "idle timeout" },
   /** The client sends faster than `rateLimit` allows. */

@@ -10,6 +10,7 @@ import { decodeParams, InvalidQueryError } from "../transport/params.ts";
 import { validated } from "./callbacks.ts";
 import { CLOSE } from "./close-codes.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
+import { checkExpiresAt } from "./expiry.ts";
 
 /** A mount's side of the handshake: who may connect, with which serializer. */
 export interface ConnectOptions {
@@ -62,12 +63,17 @@ export function connect(
     const socket = new socketClass({
       endpoint: report.endpoint,
       disconnect(reason) {
-        if (connection !== null) connection.close({ ...CLOSE.disconnect, reason: closeReason(reason) });
-        else
+        if (connection === null) {
           throw new StateError(
             "not_connected",
             "disconnect: the socket isn't connected yet; return error() from connect",
           );
+        }
+        connection.close({ ...CLOSE.disconnect, reason: closeReason(reason) });
+      },
+      expiresAt(value) {
+        checkExpiresAt(value);
+        connection?.expiresAt(value);
       },
     });
     const answered = (result: unknown): Accepted | Refused => {
@@ -78,6 +84,7 @@ export function connect(
         return {
           open(transport) {
             connection = new Connection(host, socket, outcome.id, serializer, transport);
+            if (socket.expiresAt !== null) connection.expiresAt(socket.expiresAt);
             options.opened(connection);
             return connection;
           },

@@ -12,11 +12,14 @@ import { EMPTY_PAYLOAD, type EncodedPayload } from "../protocol/payload.ts";
 import type { Encoded, Serializer } from "../protocol/serializer.ts";
 import type { SharedFrame } from "../protocol/shared-frame.ts";
 import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
-import type { Socket } from "../socket.ts";
+import { Reply } from "../reply.ts";
+import { Socket } from "../socket.ts";
 import type { Transport, TransportListener } from "../transport/transport.ts";
 import { ChannelProcess } from "./channel-process.ts";
 import { CLOSE, type Close } from "./close-codes.ts";
-import { type RateLimit, RateMeter } from "./rate-limit.ts";
+import type { Counters } from "./counters.ts";
+import { checkExpiresAt, Expiry } from "./expiry.ts";
+import type { RateLimiter, RateMeter } from "./rate-limit.ts";
 import type { Reporter } from "./reporter.ts";
 import type { Router } from "./routes.ts";
 
@@ -33,7 +36,8 @@ export interface ConnectionHost {
   readonly maxChannels: number;
   readonly maxQueued: number;
   readonly maxBufferedBytes: number;
-  readonly rateLimit: RateLimit | null;
+  readonly rateLimiter: RateLimiter | null;
+  readonly counters: Counters;
   /** The client is gone. Channels may still be busy: `settled` follows when none is. */
   ended(connection: Connection): void;
   settled(connection: Connection): void;
@@ -59,7 +63,9 @@ export class Connection implements TransportListener, Subscriber {
   /** Channels that aren't done: joining, joined, or in terminate. */
   #live = 0;
   #congested: Set<ChannelProcess> | null = null;
-  #saidUncarried = false;
+  /** Warnings that would come with each message, and are given once. */
+  #said: Set<string> | null = null;
+  #expiry: Expiry | null = null;
   #draining = false;
   #drained: (() => void) | null = null;
 
@@ -76,13 +82,20 @@ export class Connection implements TransportListener, Subscriber {
     this.serializer = serializer;
     this.#transport = transport;
     this.#since = host.clock.now();
-    this.#rate = host.rateLimit === null ? null : new RateMeter(host.rateLimit, this.#since);
+    this.#rate = host.rateLimiter?.open(id, this.#since) ?? null;
     if (id !== null) void host.pubsub.subscribe(id, this);
   }
 
   /** The number of channels that are joined or joining. */
   get channels(): number {
     return this.#channels.size;
+  }
+
+  /** Messages that wait for handlers. */
+  get queued(): number {
+    let queued = 0;
+    for (const process of this.#channels.values()) queued += process.queued;
+    return queued;
   }
 
   get bufferedBytes(): number {
@@ -93,9 +106,9 @@ export class Connection implements TransportListener, Subscriber {
 
   onFrame(frame: Encoded): void {
     if (this.#closed) return;
-    if (this.#rate !== null && !this.#rate.take(this.host.clock.now())) {
-      this.#warn("closed a connection that sends faster than rateLimit allows");
-      this.close(CLOSE.flood);
+    const verdict = this.#rate?.take(this.host.clock.now()) ?? "ok";
+    if (verdict === "flood") {
+      this.#flooded();
       return;
     }
     let message: Message;
@@ -106,7 +119,8 @@ export class Connection implements TransportListener, Subscriber {
       this.close(CLOSE.malformed);
       return;
     }
-    this.route(message);
+    if (verdict === "limited" && this.#limits(message)) this.#limited(message, this.#rate);
+    else this.route(message);
   }
 
   onOverflow(): void {
@@ -168,7 +182,10 @@ export class Connection implements TransportListener, Subscriber {
     }
     // Meant for an earlier join of this topic.
     if (!process.takes(message)) return;
-    process.deliver(message);
+    const verdict = process.rate?.take(this.host.clock.now()) ?? "ok";
+    if (verdict === "flood") this.#flooded();
+    else if (verdict === "limited" && this.#limits(message)) this.#limited(message, process.rate);
+    else process.deliver(message);
   }
 
   #join(message: Message, replaced: ChannelProcess | null): void {
@@ -196,6 +213,54 @@ export class Connection implements TransportListener, Subscriber {
     process.start();
   }
 
+  // ── limits ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Heartbeats and leaves get through: refusing them would only make the client come back. */
+  #limits({ topic, event }: Message): boolean {
+    return event !== PHX_LEAVE && (topic !== HEARTBEAT_TOPIC || event !== HEARTBEAT_EVENT);
+  }
+
+  #limited({ joinRef, ref, topic }: Message, meter: RateMeter | null): void {
+    this.host.counters.rateLimited++;
+    this.#warnOnce("limited", "refused messages of a connection that sends faster than rateLimit allows");
+    const response = JSON.stringify({ reason: "rate_limited", retry_after: meter?.retryAfter ?? 0 });
+    this.reply(joinRef, ref, topic, "error", response);
+  }
+
+  #flooded(): void {
+    this.#warn("closed a connection that sends faster than rateLimit's hardLimit");
+    this.close(CLOSE.flood);
+  }
+
+  // ── authorization ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether the socket takes new tokens. */
+  get refreshes(): boolean {
+    return this.socket.refresh !== Socket.prototype.refresh;
+  }
+
+  /** A client's `access_token {token}`. */
+  refresh(payload: unknown): unknown {
+    const token = (payload as { readonly token?: unknown } | null)?.token;
+    return typeof token === "string"
+      ? this.socket.refresh(token)
+      : new Reply("error", { reason: "malformed_token" });
+  }
+
+  /** Moves the end of the connection's authorization. */
+  expiresAt(value: unknown): void {
+    const at = checkExpiresAt(value);
+    if (this.#closed) return;
+    this.#expiry ??= new Expiry(
+      this.host.clock,
+      (seconds) => {
+        for (const process of this.#channels.values()) process.tellExpiring(seconds);
+      },
+      () => this.close(CLOSE.expired),
+    );
+    this.#expiry.set(at);
+  }
+
   // ── from the channels ──────────────────────────────────────────────────────────────────────────────────────
 
   push(joinRef: Ref, ref: Ref, topic: string, event: string, payload: EncodedPayload): boolean {
@@ -216,10 +281,26 @@ export class Connection implements TransportListener, Subscriber {
     }
   }
 
-  sendShared(frame: SharedFrame): boolean {
+  /**
+   * Queues a frame that many clients get. One that may be dropped is, while the client is behind: it takes no more
+   * than half of what may wait.
+   */
+  sendShared(frame: SharedFrame, droppable: boolean): boolean {
     if (this.#closed) return false;
+    if (droppable && this.#transport.isBehind(this.host.maxBufferedBytes / 2)) return this.#dropped();
     if (typeof frame.data !== "string" && !this.#transport.carriesBinary) return this.#uncarriedBinary();
     return this.#transport.sendShared(frame);
+  }
+
+  /** Whether a push that may be dropped has to be. */
+  drops(): boolean {
+    return this.#transport.isBehind(this.host.maxBufferedBytes / 2) && !this.#dropped();
+  }
+
+  #dropped(): false {
+    this.host.counters.dropped++;
+    this.#warnOnce("dropped", "dropped messages for a client that reads too slowly");
+    return false;
   }
 
   #send(frame: Encoded): boolean {
@@ -301,6 +382,8 @@ export class Connection implements TransportListener, Subscriber {
   }
 
   #unsubscribe(): void {
+    this.#expiry?.stop();
+    this.host.rateLimiter?.close(this.id);
     if (this.id !== null) this.host.pubsub.unsubscribe(this.id, this);
   }
 
@@ -309,11 +392,16 @@ export class Connection implements TransportListener, Subscriber {
     return false;
   }
 
-  /** Said once for a connection: it would be said for each message. */
   #uncarriedBinary(): false {
-    if (!this.#saidUncarried) this.#warn("binary messages lost: long-polling can't carry them to the client");
-    this.#saidUncarried = true;
+    this.#warnOnce("binary", "binary messages lost: long-polling can't carry them to the client");
     return false;
+  }
+
+  #warnOnce(what: string, message: string): void {
+    this.#said ??= new Set();
+    if (this.#said.has(what)) return;
+    this.#said.add(what);
+    this.#warn(message);
   }
 
   #warn(message: string, details: object = {}): void {

@@ -4,6 +4,7 @@ import { LOG_LEVELS, type LogLevel } from "../logger.ts";
 import { assertSchema, type Schema } from "../schema.ts";
 import type { SocketClass } from "../socket.ts";
 import { RESERVED } from "./arguments.ts";
+import { checkRateLimit, RateLimiter } from "./rate-limit.ts";
 
 /** A channel class as a mount uses it: checked, and its statics read once. */
 export interface Route {
@@ -14,6 +15,9 @@ export interface Route {
   /** Null if nothing is intercepted. */
   readonly intercepts: ReadonlySet<string> | null;
   readonly subscribesAtJoin: boolean;
+  readonly rateLimiter: RateLimiter | null;
+  /** Events that a slow client may miss; null for none. */
+  readonly drops: ReadonlySet<string> | null;
   readonly logJoin: LogLevel | false;
   readonly logHandleIn: LogLevel | false;
 }
@@ -90,7 +94,7 @@ function compileRoute(value: unknown, where: string): Route {
 }
 
 function compileClass(channelClass: ChannelClass): Omit<Route, "assigns"> {
-  const { name, joinSchema, intercepts, subscribesAtJoin, log } = channelClass;
+  const { name, joinSchema, intercepts, subscribesAtJoin, rateLimit, overflow, log } = channelClass;
   const prototype = channelClass.prototype as Partial<Record<string, unknown>>;
   const refuse = (code: string, message: string): never => {
     throw new ConfigError(code, `${name}${message}`);
@@ -111,6 +115,20 @@ function compileClass(channelClass: ChannelClass): Omit<Route, "assigns"> {
   if (typeof subscribesAtJoin !== "boolean") {
     refuse("invalid_option", `.subscribesAtJoin must be true or false, got ${describe(subscribesAtJoin)}`);
   }
+  if (typeof overflow !== "object" || overflow === null || Array.isArray(overflow)) {
+    refuse(
+      "invalid_option",
+      `.overflow must be an object such as {cursor: "drop"}, got ${describe(overflow)}`,
+    );
+  }
+  for (const [event, policy] of Object.entries(overflow)) {
+    if (policy === "drop" || policy === "close") continue;
+    refuse(
+      "invalid_option",
+      `.overflow[${describe(event)}] must be "close" or "drop", got ${describe(policy)}`,
+    );
+  }
+  const dropped = Object.keys(overflow).filter((event) => overflow[event] === "drop");
   const level = (key: "join" | "handleIn", otherwise: LogLevel): LogLevel | false => {
     if (log === false) return false;
     if (typeof log !== "object" || log === null) {
@@ -132,6 +150,8 @@ function compileClass(channelClass: ChannelClass): Omit<Route, "assigns"> {
     joinSchema,
     intercepts: intercepts.length === 0 ? null : new Set(intercepts),
     subscribesAtJoin,
+    rateLimiter: rateLimit === false ? null : new RateLimiter(checkRateLimit(rateLimit, `${name}.rateLimit`)),
+    drops: dropped.length === 0 ? null : new Set(dropped),
     logJoin: level("join", "info"),
     logHandleIn: level("handleIn", "debug"),
   };

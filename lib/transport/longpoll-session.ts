@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Cancel, Clock } from "../clock.ts";
 import type { Encoded } from "../protocol/serializer.ts";
 import type { SharedFrame } from "../protocol/shared-frame.ts";
-import type { Transport, TransportListener } from "./transport.ts";
+import type { Counters, Transport, TransportListener } from "./transport.ts";
 
 export interface LongPollSessionOptions {
   readonly clock: Clock;
@@ -11,6 +11,7 @@ export interface LongPollSessionOptions {
   readonly windowMs: number;
   /** Milliseconds that messages of a closed session wait to be polled for. */
   readonly closeTimeout: number;
+  readonly counters: Counters;
 }
 
 /** A session that isn't polled for so many windows is over. */
@@ -66,6 +67,8 @@ export class LongPollSession implements Transport {
   /** A frame of a POST. False if the session takes none any more. */
   receive(frame: Encoded): boolean {
     if (this.#closed !== null || this.#ended) return false;
+    this.#options.counters.framesIn++;
+    this.#options.counters.bytesIn += Buffer.byteLength(frame);
     this.#listener?.onFrame(frame);
     return this.#closed === null;
   }
@@ -109,12 +112,18 @@ export class LongPollSession implements Transport {
     }
     this.#messages.push(frame);
     this.#bytes += frame.length;
+    this.#options.counters.framesOut++;
+    this.#options.counters.bytesOut += Buffer.byteLength(frame);
     if (this.#poll !== null) this.#flushSoon();
     return true;
   }
 
   sendShared(frame: SharedFrame): boolean {
     return this.send(frame.data);
+  }
+
+  isBehind(bytes: number): boolean {
+    return this.#bytes > bytes;
   }
 
   close(code: number, reason: string): void {

@@ -19,6 +19,8 @@ export interface Transport {
   /** Stops reading from the client, and starts again. */
   pause(): void;
   resume(): void;
+  /** Whether more than so many bytes wait for the client itself, not only for the end of the turn. */
+  isBehind(bytes: number): boolean;
   /** Bytes queued and not yet taken by the operating system. */
   readonly bufferedBytes: number;
 }
@@ -33,4 +35,12 @@ export interface TransportListener {
   onIdle(): void;
   /** The client, or the network, ended the connection. Called once, whoever closed. */
   onClose(code: number, reason: string): void;
+}
+
+/** What a transport counts. */
+export interface Counters {
+  framesIn: number;
+  framesOut: number;
+  bytesIn: number;
+  bytesOut: number;
 }

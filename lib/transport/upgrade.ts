@@ -7,10 +7,12 @@ import { subprotocolAuth } from "./auth-token.ts";
 import { connectInfo } from "./connect-info.ts";
 import type { OriginCheck } from "./origin.ts";
 import { checkRefusal, type Refusal, refuseUpgrade } from "./refusal.ts";
+import type { Counters } from "./transport.ts";
 import { WebSocketTransport } from "./websocket.ts";
 
 export interface UpgradeOptions {
   readonly clock: Clock;
+  readonly counters: Counters;
   readonly onRefusal: OnRefusal;
   readonly checkOrigin: OriginCheck;
   readonly authToken: boolean;

@@ -4,7 +4,7 @@ import type { Cancel, Clock } from "../clock.ts";
 import type { Encoded } from "../protocol/serializer.ts";
 import type { SharedFrame } from "../protocol/shared-frame.ts";
 import { outbox } from "./outbox.ts";
-import type { Transport, TransportListener } from "./transport.ts";
+import type { Counters, Transport, TransportListener } from "./transport.ts";
 
 const OPEN = 1;
 const NO_CLOSE_FRAME = 1006;
@@ -13,7 +13,11 @@ export interface WebSocketTransportOptions {
   readonly clock: Clock;
   readonly maxBufferedBytes: number;
   readonly idleTimeout: number;
+  readonly counters: Counters;
 }
+
+/** Milliseconds between pings to a client that sends nothing else: they find connections whose other end is gone. */
+const MAX_PING_INTERVAL = 30_000;
 
 /**
  * A client on a WebSocket. `ws` reads, and answers pings and closes; frames to the client are written to the
@@ -30,7 +34,12 @@ export class WebSocketTransport implements Transport {
   #listener: TransportListener | null = null;
   #overflowed = false;
   #paused = false;
+  readonly #counters: Counters;
+  /** When the latest byte came, and the latest that wasn't a pong. */
   #heardAt: number;
+  #activeAt: number;
+  #onlyPong = false;
+  #pinged = false;
   #cancelIdle: Cancel | null = null;
 
   constructor(ws: WebSocket, stream: Duplex, options: WebSocketTransportOptions) {
@@ -39,22 +48,33 @@ export class WebSocketTransport implements Transport {
     this.#maxBufferedBytes = options.maxBufferedBytes;
     this.#clock = options.clock;
     this.#idleTimeout = options.idleTimeout;
+    this.#counters = options.counters;
     this.#heardAt = options.clock.now();
+    this.#activeAt = this.#heardAt;
   }
 
   /** Begins to pass on what comes. */
   start(listener: TransportListener): void {
     this.#listener = listener;
     this.#ws.on("message", (data: Buffer, isBinary: boolean) => {
+      this.#counters.framesIn++;
+      this.#counters.bytesIn += data.length;
       listener.onFrame(isBinary ? data : data.toString());
     });
     this.#ws.on("error", (error) => this.#ended(closeCode(error), ""));
     this.#ws.on("close", (code, reason) => this.#ended(code, reason.toString()));
-    // Any byte is a sign of life, also a ping, or a part of a large message.
+    this.#ws.on("pong", () => {
+      this.#onlyPong = true;
+    });
+    // Any byte is a sign of life, also a ping, or a part of a large message; but what answers our own pings
+    // doesn't keep an idle connection.
     this.#stream.on("data", () => {
       this.#heardAt = this.#clock.now();
+      this.#pinged = false;
+      if (!this.#onlyPong) this.#activeAt = this.#heardAt;
+      this.#onlyPong = false;
     });
-    this.#watchIdle(this.#idleTimeout);
+    this.#watch();
   }
 
   get bufferedBytes(): number {
@@ -88,16 +108,21 @@ export class WebSocketTransport implements Transport {
 
   resume(): void {
     this.#paused = false;
-    this.#heardAt = this.#clock.now();
+    this.#heardAt = this.#activeAt = this.#clock.now();
+    this.#pinged = false;
     this.#ws.resume();
+  }
+
+  isBehind(bytes: number): boolean {
+    if (this.#stream.writableLength <= bytes) return false;
+    // It may only be this turn's own writes: what the system takes at once doesn't wait for the client.
+    this.#stream.uncork();
+    return this.#stream.writableLength > bytes;
   }
 
   #writable(): boolean {
     if (this.#ws.readyState !== OPEN || this.#overflowed) return false;
-    if (this.#stream.writableLength <= this.#maxBufferedBytes) return true;
-    // It may only be this turn's own writes: what the system takes at once doesn't wait for the client.
-    this.#stream.uncork();
-    if (this.#stream.writableLength <= this.#maxBufferedBytes) return true;
+    if (!this.isBehind(this.#maxBufferedBytes)) return true;
     this.#overflowed = true;
     this.#listener?.onOverflow();
     return false;
@@ -106,6 +131,8 @@ export class WebSocketTransport implements Transport {
   #write(bytes: Buffer): true {
     outbox.cork(this.#stream);
     this.#stream.write(bytes);
+    this.#counters.framesOut++;
+    this.#counters.bytesOut += bytes.length;
     return true;
   }
 
@@ -116,12 +143,29 @@ export class WebSocketTransport implements Transport {
     listener?.onClose(code, reason);
   }
 
-  #watchIdle(ms: number): void {
-    this.#cancelIdle = this.#clock.schedule(() => {
-      const left = this.#paused ? this.#idleTimeout : this.#heardAt + this.#idleTimeout - this.#clock.now();
-      if (left > 0) this.#watchIdle(left);
-      else this.#listener?.onIdle();
-    }, ms);
+  /** Closes what is idle, and pings what is silent: a ping that nothing follows finds a half-open connection. */
+  #watch(): void {
+    const pingInterval = Math.min(MAX_PING_INTERVAL, this.#idleTimeout / 2);
+    const now = this.#clock.now();
+    const idleIn = this.#activeAt + this.#idleTimeout - now;
+    const silentIn = this.#heardAt + pingInterval * (this.#pinged ? 2 : 1) - now;
+    if (this.#paused) {
+      this.#next(pingInterval);
+    } else if (idleIn <= 0) {
+      this.#listener?.onIdle();
+    } else if (silentIn <= 0 && this.#pinged) {
+      this.#ws.terminate();
+    } else {
+      if (silentIn <= 0) {
+        this.#pinged = true;
+        this.#ws.ping();
+      }
+      this.#next(Math.min(idleIn, silentIn <= 0 ? pingInterval : silentIn));
+    }
+  }
+
+  #next(ms: number): void {
+    this.#cancelIdle = this.#clock.schedule(() => this.#watch(), ms);
   }
 }
 
