@@ -66,6 +66,9 @@ export interface ChannelContext {
   sendSelf(message: unknown, after: number | undefined): Cancel | false;
   subscribe(topic: string, fastlane: boolean): void;
   unsubscribe(topic: string): void;
+  readonly ended: boolean;
+  /** Calls back when the channel ends, before terminate, or when its join is refused. Returns what takes it back. */
+  onEnd(callback: () => void): Cancel;
   unhandled(kind: "event" | "message", what: string): void;
 }
 

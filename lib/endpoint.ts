@@ -85,11 +85,37 @@ const DRAIN_OPTIONS = {
   timeoutMs: integer(0, "milliseconds"),
 };
 
+/** What the parts of the library that stand beside the endpoint need of it. */
+export interface EndpointInternals {
+  readonly pubsub: PubSub;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called when the endpoint closes, before its pubsub adapter does. */
+  onClose(callback: () => void): void;
+}
+
+let internalsOf: (endpoint: Endpoint) => EndpointInternals;
+
+/** @internal */
+export function endpointInternals(endpoint: Endpoint): EndpointInternals {
+  return internalsOf(endpoint);
+}
+
 /**
  * Where clients connect, and where the app broadcasts from (`Phoenix.Endpoint`). Mount sockets on it, then
  * attach it to an HTTP server, or let it listen by itself.
  */
 export class Endpoint {
+  static {
+    internalsOf = (endpoint) => ({
+      pubsub: endpoint.#pubsub,
+      clock: endpoint.#clock,
+      logger: endpoint.#logger,
+      onClose: (callback) => endpoint.#onClose.push(callback),
+    });
+  }
+
+  readonly #onClose: (() => void)[] = [];
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #pubsub: PubSub;
@@ -403,6 +429,7 @@ export class Endpoint {
         server.closeAllConnections();
       });
     }
+    for (const callback of this.#onClose) callback();
     await this.#pubsub.close();
   }
 

@@ -15,6 +15,7 @@ export class ChannelHandle implements ChannelContext {
   readonly assigns: object;
   readonly #process: ChannelProcess;
   #timers: Set<Cancel> | null = null;
+  #onEnd: Set<() => void> | null = null;
 
   constructor(process: ChannelProcess, assigns: object) {
     this.#process = process;
@@ -124,12 +125,6 @@ export class ChannelHandle implements ChannelContext {
     return cancel;
   }
 
-  /** Messages that were to come later go with the channel. */
-  cancelTimers(): void {
-    for (const cancel of this.#timers ?? []) cancel();
-    this.#timers = null;
-  }
-
   subscribe(key: string, fastlane: boolean): void {
     if (typeof key !== "string") {
       throw new ConfigError("invalid_argument", `subscribe(topic) needs a string, got ${describe(key)}`);
@@ -146,6 +141,27 @@ export class ChannelHandle implements ChannelContext {
 
   unsubscribe(key: string): void {
     this.#process.subscriptions.remove(key);
+  }
+
+  get ended(): boolean {
+    return this.#process.state === "ended";
+  }
+
+  onEnd(callback: () => void): Cancel {
+    this.#onEnd ??= new Set();
+    this.#onEnd.add(callback);
+    return () => {
+      this.#onEnd?.delete(callback);
+    };
+  }
+
+  /** The channel has ended: its timers go, and the parts of the library that stand beside it are told. */
+  end(): void {
+    for (const cancel of this.#timers ?? []) cancel();
+    this.#timers = null;
+    const callbacks = this.#onEnd;
+    this.#onEnd = null;
+    for (const callback of callbacks ?? []) callback();
   }
 
   unhandled(kind: "event" | "message", what: string): void {

@@ -457,7 +457,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   #cleanUp(): void {
     if (this.rate !== null) this.route.rateLimiter?.close(this.connection.id);
     this.subscriptions.clear();
-    this.#handle.cancelTimers();
+    this.#handle.end();
   }
 
   #terminate(channel: Channel): Promise<void> | undefined {

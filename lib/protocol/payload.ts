@@ -45,7 +45,26 @@ export function payloadSize(payload: EncodedPayload): number {
   return payload.length;
 }
 
+const SHARED = Symbol("encoding shared");
+
+/** Where the encoding of a shared payload is kept. */
+interface Shared {
+  json: string | null;
+}
+
+/** Marks a payload that many will send: it is encoded once, so it may not change any more. */
+export function shareEncoding<T extends object>(payload: T): T {
+  return Object.defineProperty(payload, SHARED, { value: { json: null } satisfies Shared });
+}
+
 function encodeJson(value: unknown): string {
+  const shared = (value as { [SHARED]?: Shared } | null)?.[SHARED];
+  if (shared === undefined) return stringify(value);
+  shared.json ??= stringify(value);
+  return shared.json;
+}
+
+function stringify(value: unknown): string {
   let json: string | undefined;
   try {
     json = JSON.stringify(value);

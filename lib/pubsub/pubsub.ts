@@ -34,6 +34,11 @@ export class PubSub {
     adapter?.start((message) => this.#fromOtherNode(message));
   }
 
+  /** Whether there are other nodes to speak to. */
+  get distributed(): boolean {
+    return this.#adapter !== null;
+  }
+
   /** The number of keys that have subscribers. */
   get size(): number {
     return this.#subscribers.size;
@@ -96,9 +101,13 @@ export class PubSub {
   /** To every subscriber of a key, on all nodes, but those of `from`. */
   broadcast(key: string, event: string, payload: EncodedPayload, from: object | null = null): void {
     this.localBroadcast(key, event, payload, from);
-    if (this.#adapter === null) return;
+    this.publish(key, event, payload);
+  }
+
+  /** To the subscribers of a key on other nodes only. */
+  publish(key: string, event: string, payload: EncodedPayload): void {
     try {
-      this.#adapter.publish({ key, event, payload });
+      this.#adapter?.publish({ key, event, payload });
     } catch (error) {
       this.#adapterFailed(error, "publish");
     }

@@ -4,6 +4,7 @@ import {
   type ConnectInfo,
   type ConnectParams,
   type ConnectResult,
+  type Endpoint,
   error,
   type JoinResult,
   type MountOptions,
@@ -14,6 +15,7 @@ import {
   stop,
   type TerminateReason,
 } from "../../lib/index.ts";
+import { Presence } from "../../lib/presence/index.ts";
 
 /** The channel of the recorded server, as the transcripts' table of events has it. */
 class RoomChannel extends Channel<object, RecordedSocket> {
@@ -95,9 +97,46 @@ class RoomChannel extends Channel<object, RecordedSocket> {
   }
 }
 
+const presences = new WeakMap<Endpoint, Presence>();
+
+/** The endpoint's presence, made when a channel first needs it. */
+function presenceOf(endpoint: Endpoint): Presence {
+  let presence = presences.get(endpoint);
+  if (presence === undefined) {
+    presence = new Presence(endpoint);
+    presences.set(endpoint, presence);
+  }
+  return presence;
+}
+
+class PresenceChannel extends Channel<{ user: string }, RecordedSocket> {
+  static {
+    this.on("update", async function (payload: object) {
+      await presenceOf(this.endpoint).update(this, this.assigns.user, payload);
+      return ok();
+    });
+    this.on("untrack", async function () {
+      await presenceOf(this.endpoint).untrack(this, this.assigns.user);
+      return ok();
+    });
+  }
+
+  join(_topic: string, payload: { user: string }): JoinResult {
+    this.assigns.user = payload.user;
+    this.sendSelf("after join");
+    return ok();
+  }
+
+  override async handleInfo(): Promise<void> {
+    const presence = presenceOf(this.endpoint);
+    await presence.track(this, this.assigns.user, { online_at: 1 });
+    this.push("presence_state", await presence.list(this.topic));
+  }
+}
+
 /** The socket of the recorded server. */
 export class RecordedSocket extends Socket<{ userId: string | null; authToken: string | null }> {
-  static override channels = { "room:*": RoomChannel, exact: RoomChannel };
+  static override channels = { "room:*": RoomChannel, exact: RoomChannel, "presence:*": PresenceChannel };
 
   override connect(params: ConnectParams, info: ConnectInfo): ConnectResult {
     if (params.reject === "true") return error();
