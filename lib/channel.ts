@@ -110,7 +110,7 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
   static intercepts: readonly string[] = [];
   /** False leaves the channel without its topic's broadcasts, until it subscribes by itself. */
   static subscribesAtJoin = true;
-  /** How many events a client may send to a channel of this class, besides the mount's `rateLimit`. */
+  /** How many messages a client may send to its channels of this class, besides the mount's `rateLimit`. */
   static rateLimit: RateLimit | false = false;
   /**
    * What becomes of an event's messages for a client that reads too slowly: `"close"`, the default, closes it with

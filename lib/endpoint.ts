@@ -149,6 +149,7 @@ export class Endpoint {
       logger: this.#logger,
       logs: this.#logger !== quietLogger,
       filter: (value) => filterParameters(value, words),
+      isDraining: () => this.#draining !== null,
       secret: checked.secret === undefined ? randomBytes(32) : Buffer.from(checked.secret),
     };
   }
@@ -194,16 +195,22 @@ export class Endpoint {
     server.on("upgrade", onUpgrade);
     // The app's own listeners, also those it adds later, must not see a request that is taken here, and an
     // emitter has no other way to stop an event.
-    const emit = server.emit;
+    const own = Object.hasOwn(server, "emit");
+    const { emit } = server;
+    let attached = true;
     const intercepting = (event: string, ...args: unknown[]): boolean => {
-      if (event === "request" && this.handleRequest(args[0] as IncomingMessage, args[1] as ServerResponse))
-        return true;
+      const [request, response] = args as [IncomingMessage, ServerResponse];
+      if (attached && event === "request" && this.handleRequest(request, response)) return true;
       return Reflect.apply(emit, server, [event, ...args]) as boolean;
     };
     server.emit = intercepting as typeof server.emit;
     this.#servers.set(server, () => {
+      attached = false;
       server.off("upgrade", onUpgrade);
-      if (server.emit === intercepting) server.emit = emit;
+      // Who has wrapped it since keeps what it wrapped, which does nothing any more.
+      if (server.emit !== intercepting) return;
+      if (own) server.emit = emit;
+      else Reflect.deleteProperty(server, "emit");
     });
   }
 
@@ -383,24 +390,26 @@ export class Endpoint {
 
   async #drain({ batchSize = 10_000, intervalMs = 2_000, timeoutMs = 30_000 }: DrainOptions): Promise<void> {
     const connections = this.#mounts.flatMap((mount) => [...mount.lingering, ...mount.connections]);
-    let cancel: Cancel = () => {};
-    const expired = new Promise<void>((resolve) => {
-      cancel = this.#clock.schedule(() => {
-        for (const connection of connections) connection.close(CLOSE.drain);
-        resolve();
-      }, timeoutMs);
+    const timers: Cancel[] = [];
+    const after = (ms: number) =>
+      new Promise<void>((resolve) => timers.push(this.#clock.schedule(resolve, ms)));
+    let over = false;
+    const expired = after(timeoutMs).then(() => {
+      over = true;
+      for (const connection of connections) connection.close(CLOSE.drain);
     });
     const inBatches = async () => {
       const drained: Promise<void>[] = [];
       for (let i = 0; i < connections.length; i += batchSize) {
-        if (i > 0) await new Promise<void>((resolve) => this.#clock.schedule(resolve, intervalMs));
+        if (i > 0) await after(intervalMs);
+        if (over) return;
         this.#tellOfBatch(i, connections.length, batchSize, intervalMs);
         for (const connection of connections.slice(i, i + batchSize)) drained.push(connection.drain());
       }
       await Promise.all(drained);
     };
     await Promise.race([inBatches(), expired]);
-    cancel();
+    for (const cancel of timers) cancel();
   }
 
   #tellOfBatch(offset: number, total: number, batchSize: number, intervalMs: number): void {

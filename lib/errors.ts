@@ -75,8 +75,13 @@ export function describe(value: unknown): string {
     default:
       break;
   }
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
-  if (name === "Object" || typeof name !== "string") return "an object";
-  return `an instance of ${name}`;
+  try {
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
+    if (name === "Object" || typeof name !== "string") return "an object";
+    return `an instance of ${name}`;
+  } catch {
+    // A proxy may refuse to be looked at.
+    return "an object";
+  }
 }

@@ -39,6 +39,9 @@ const FROM_STATS: readonly [
   ["rate_limited_messages_total", "Messages refused for their rate", (s) => s.rateLimited, true],
 ];
 
+/** What a handler may come to, besides a reply with a status of the app's own. */
+const RESULTS: ReadonlySet<string> = new Set(["ok", "error", "noreply", "stop", "crash"]);
+
 /** Seconds; most handlers take less than a millisecond. */
 const BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 
@@ -145,7 +148,7 @@ export function collectMetrics(endpoint: Endpoint, options: MetricsOptions = {})
   );
   listen<ChannelJoined>(telemetry.channelJoined, ({ channel, result }) => joins.inc({ channel, result }));
   listen<ChannelHandledIn>(telemetry.channelHandledIn, ({ channel, result, duration }) =>
-    handled.observe({ channel, result }, duration / 1000),
+    handled.observe({ channel, result: RESULTS.has(result) ? result : "other" }, duration / 1000),
   );
   listen<ChannelErrored>(telemetry.channelErrored, ({ channel, callback }) =>
     errors.inc({ channel, callback }),

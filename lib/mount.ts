@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "./clock.ts";
+import { CLOSE } from "./connection/close-codes.ts";
 import { connect } from "./connection/connect.ts";
 import type { Connection, ConnectionHost } from "./connection/connection.ts";
 import type { Counters } from "./connection/counters.ts";
@@ -144,6 +145,7 @@ export interface MountHost {
   readonly logs: boolean;
   /** Signs long-poll tokens. */
   readonly secret: Buffer;
+  isDraining(): boolean;
   /** Hides what filterParameters name. */
   filter(value: unknown): unknown;
 }
@@ -176,6 +178,15 @@ export class Mount {
     const checked = checkOptions<MountOptions>(options, MOUNT_OPTIONS, where);
     const { websocket = true, longpoll = true, onRefused = null, ...shared } = checked;
 
+    // One for both transports, unless they have their own: a socket id counts wherever it comes from.
+    const limiters = new Map<RateLimit, RateLimiter>();
+    const limiter = (limit: RateLimit | false) => {
+      if (limit === false) return null;
+      const made = limiters.get(limit) ?? new RateLimiter(limit);
+      limiters.set(limit, made);
+      return made;
+    };
+
     /** The options of one transport, and the connections that it makes. */
     const transport = <T extends object>(
       kind: "websocket" | "longpoll",
@@ -194,7 +205,7 @@ export class Mount {
         report,
         router,
         socketName: socketClass.name,
-        rateLimiter: rateLimit === false ? null : new RateLimiter(rateLimit),
+        rateLimiter: limiter(rateLimit),
         ended: (connection) => {
           this.connections.delete(connection);
           this.lingering.add(connection);
@@ -206,7 +217,11 @@ export class Mount {
         socketClass,
         paramsSchema,
         serializers,
-        opened: (connection: Connection) => this.connections.add(connection),
+        opened: (connection: Connection) => {
+          this.connections.add(connection);
+          // Its connect was under way when the drain began.
+          if (host.isDraining()) queueMicrotask(() => connection.close(CLOSE.drain));
+        },
       };
       const ask: Connect = (info, pathParams) => connect(connectOptions, info, pathParams);
       const onRefusal: OnRefusal = (refused, since) => report.refused(refused, since);
@@ -239,7 +254,10 @@ export class Mount {
     draining: boolean,
   ): void {
     if (transport === "websocket") this.#upgrades?.handle(request, socket, head, pathParams, draining);
-    else refuseUpgrade(socket, { status: 400 });
+    else {
+      socket.on("error", () => socket.destroy());
+      refuseUpgrade(socket, { status: 400 });
+    }
   }
 
   request(

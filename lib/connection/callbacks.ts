@@ -2,21 +2,31 @@ import { describe, ReturnError } from "../errors.ts";
 import { NoReply, Reply, Stop } from "../reply.ts";
 import { isPromise, type Schema, type Validated, validate } from "../schema.ts";
 
-/** Calls the app, and goes on in the same stack unless it returns a promise. The promise returned never rejects. */
+/**
+ * Calls the app, and goes on in the same stack unless it returns a promise. The promise returned never rejects.
+ * What the app returns may be an object that throws when it is looked at: that fails as a throw does.
+ */
 export function settle(
   call: () => unknown,
   done: (result: unknown) => void,
   failed: (error: unknown) => void,
 ): Promise<void> | undefined {
+  const finish = (result: unknown) => {
+    try {
+      done(result);
+    } catch (error) {
+      failed(error);
+    }
+  };
   let result: unknown;
   try {
     result = call();
-    if (isPromise(result)) return Promise.resolve(result).then(done, failed);
+    if (isPromise(result)) return Promise.resolve(result).then(finish, failed);
   } catch (error) {
     failed(error);
     return undefined;
   }
-  done(result);
+  finish(result);
   return undefined;
 }
 

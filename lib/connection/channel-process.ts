@@ -51,7 +51,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   readonly route: Route;
   readonly subscriptions: Subscriptions;
   readonly abort = new LazySignal();
-  /** Counts this channel's messages, if its class has a rateLimit. */
+  /** Counts the messages to all channels of this class on the connection, if the class has a rateLimit. */
   readonly rate: RateMeter | null;
   inHand: InHand | null = null;
   /** The join's join_ref as it came, which matching, phx_close and phx_error go by. */
@@ -87,7 +87,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     this.#join = join;
     this.#replaces = replaces;
     this.#since = connection.host.clock.now();
-    this.rate = route.rateLimiter?.open(connection.id, this.#since) ?? null;
+    this.rate = connection.meter(route.rateLimiter);
     this.#handle = new ChannelHandle(this, { ...connection.socket.assigns, ...route.assigns });
     this.subscriptions = new Subscriptions(this.#handle, join.topic, route.intercepts, connection.host, this);
   }
@@ -263,6 +263,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     }
     this.#state = "joined";
     this.#answerJoin(result.status, result.encoded);
+    this.#since = this.connection.host.clock.now();
     this.subscriptions.open();
     this.#mailbox.open();
     this.#openDoor();
@@ -455,7 +456,6 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   }
 
   #cleanUp(): void {
-    if (this.rate !== null) this.route.rateLimiter?.close(this.connection.id);
     this.subscriptions.clear();
     this.#handle.end();
   }

@@ -53,6 +53,8 @@ export class Connection implements TransportListener, Subscriber {
   readonly #transport: Transport;
   readonly #channels = new Map<string, ChannelProcess>();
   readonly #rate: RateMeter | null;
+  /** What counts its messages; one for all channels of a class, so that joining again doesn't begin anew. */
+  #meters: Map<RateLimiter, RateMeter> | null = null;
   readonly #since: number;
   /** What the server closed with. */
   #closing: Close | null = null;
@@ -82,7 +84,7 @@ export class Connection implements TransportListener, Subscriber {
     this.serializer = serializer;
     this.#transport = transport;
     this.#since = host.clock.now();
-    this.#rate = host.rateLimiter?.open(id, this.#since) ?? null;
+    this.#rate = this.meter(host.rateLimiter);
     if (id !== null) void host.pubsub.subscribe(id, this);
   }
 
@@ -100,6 +102,18 @@ export class Connection implements TransportListener, Subscriber {
 
   get bufferedBytes(): number {
     return this.#transport.bufferedBytes;
+  }
+
+  /** Counts this connection's messages by a limit, if there is one. */
+  meter(limiter: RateLimiter | null): RateMeter | null {
+    if (limiter === null) return null;
+    let meter = this.#meters?.get(limiter);
+    if (meter === undefined) {
+      meter = limiter.open(this.id, this.host.clock.now());
+      this.#meters ??= new Map();
+      this.#meters.set(limiter, meter);
+    }
+    return meter;
   }
 
   // ── from the transport ─────────────────────────────────────────────────────────────────────────────────────
@@ -338,18 +352,12 @@ export class Connection implements TransportListener, Subscriber {
   }
 
   /** Closes at once: what waits in the mailboxes is not run, what is written is still sent. */
-  close({
-    code,
-    reason,
-    why,
-  }: {
-    readonly code: number;
-    readonly reason?: string;
-    readonly why: string;
-  }): void {
+  close(close: Close): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#transport.close(code, reason ?? "");
+    this.#closing = close;
+    const { code, reason = "", why } = close;
+    this.#transport.close(code, reason);
     this.#unsubscribe();
     const kind = code === CLOSE.drain.code ? "drain" : "closed";
     for (const process of [...this.#channels.values()]) process.endAtOnce({ kind, reason: why });
@@ -383,7 +391,7 @@ export class Connection implements TransportListener, Subscriber {
 
   #unsubscribe(): void {
     this.#expiry?.stop();
-    this.host.rateLimiter?.close(this.id);
+    for (const limiter of this.#meters?.keys() ?? []) limiter.close(this.id);
     if (this.id !== null) this.host.pubsub.unsubscribe(this.id, this);
   }
 

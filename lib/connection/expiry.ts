@@ -9,7 +9,6 @@ export class Expiry {
   readonly #clock: Clock;
   readonly #onExpiring: (seconds: number) => void;
   readonly #onExpired: () => void;
-  #at: number | null = null;
   #cancel: Cancel | null = null;
 
   constructor(clock: Clock, onExpiring: (seconds: number) => void, onExpired: () => void) {
@@ -21,7 +20,6 @@ export class Expiry {
   /** Milliseconds since the epoch, or null for no end. A later call moves it. */
   set(at: number | null): void {
     this.stop();
-    this.#at = at;
     if (at === null) return;
     const left = at - this.#clock.now();
     const warning = Math.min(WARN_SECONDS * 1000, left / 2);
@@ -32,10 +30,6 @@ export class Expiry {
   stop(): void {
     this.#cancel?.();
     this.#cancel = null;
-  }
-
-  get at(): number | null {
-    return this.#at;
   }
 
   #warn(at: number): void {

@@ -18,6 +18,9 @@ export interface RateLimit {
 /** What becomes of a message. */
 export type Verdict = "ok" | "limited" | "flood";
 
+/** Floating point must not refuse who waited as long as it was told. */
+const ONE_TOKEN = 1 - 1e-6;
+
 class Bucket {
   readonly #size: number;
   readonly #perMs: number;
@@ -34,7 +37,7 @@ class Bucket {
   take(now: number): boolean {
     this.#tokens = Math.min(this.#size, this.#tokens + (now - this.#at) * this.#perMs);
     this.#at = now;
-    if (this.#tokens < 1) return false;
+    if (this.#tokens < ONE_TOKEN) return false;
     this.#tokens--;
     return true;
   }
@@ -75,7 +78,7 @@ export class RateLimiter {
     this.#limit = limit;
   }
 
-  /** The meter for a connection, or a channel of it. Each needs a `close`. */
+  /** The meter for a connection, which has to close it. */
   open(socketId: string | null, now: number): RateMeter {
     if (this.#limit.by !== "id" || socketId === null) return new RateMeter(this.#limit, now);
     let shared = this.#byId.get(socketId);
@@ -119,6 +122,12 @@ export function checkRateLimit(value: unknown, where: string): RateLimit {
         `${where}.${key} must be a number of at least 1, got ${describe(given[key])}`,
       );
     }
+  }
+  if ((hardLimit as number) < (limit as number)) {
+    throw new ConfigError(
+      "invalid_option",
+      `${where}.hardLimit must be at least limit, ${limit}, got ${hardLimit}`,
+    );
   }
   if (by !== "connection" && by !== "id") {
     throw new ConfigError("invalid_option", `${where}.by must be "connection" or "id", got ${describe(by)}`);

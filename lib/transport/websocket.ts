@@ -38,7 +38,9 @@ export class WebSocketTransport implements Transport {
   /** When the latest byte came, and the latest that wasn't a pong. */
   #heardAt: number;
   #activeAt: number;
-  #onlyPong = false;
+  /** What the bytes that are being read have brought. */
+  #ponged = false;
+  #spoke = false;
   #pinged = false;
   #cancelIdle: Cancel | null = null;
 
@@ -59,20 +61,21 @@ export class WebSocketTransport implements Transport {
     this.#ws.on("message", (data: Buffer, isBinary: boolean) => {
       this.#counters.framesIn++;
       this.#counters.bytesIn += data.length;
+      this.#spoke = true;
       listener.onFrame(isBinary ? data : data.toString());
     });
     this.#ws.on("error", (error) => this.#ended(closeCode(error), ""));
     this.#ws.on("close", (code, reason) => this.#ended(code, reason.toString()));
     this.#ws.on("pong", () => {
-      this.#onlyPong = true;
+      this.#ponged = true;
     });
     // Any byte is a sign of life, also a ping, or a part of a large message; but what answers our own pings
     // doesn't keep an idle connection.
     this.#stream.on("data", () => {
       this.#heardAt = this.#clock.now();
       this.#pinged = false;
-      if (!this.#onlyPong) this.#activeAt = this.#heardAt;
-      this.#onlyPong = false;
+      if (this.#spoke || !this.#ponged) this.#activeAt = this.#heardAt;
+      this.#spoke = this.#ponged = false;
     });
     this.#watch();
   }
