@@ -4,6 +4,7 @@ import type { RateLimit } from "./connection/rate-limit.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ConfigError, describe } from "./errors.ts";
 import type { LogLevel } from "./logger.ts";
+import { bool, checkOptions, type OptionCheck } from "./options.ts";
 import type { Ref } from "./protocol/message.ts";
 import type { Payload } from "./protocol/payload.ts";
 import { error, type NoReply, type Reply, type Stop } from "./reply.ts";
@@ -79,18 +80,50 @@ export interface ChannelClass<C extends Channel<object, Socket<object>> = Channe
   readonly joinSchema?: Schema;
   readonly intercepts: readonly string[];
   readonly subscribesAtJoin: boolean;
-  readonly rateLimit: RateLimit | false;
-  readonly overflow: Readonly<Record<string, "close" | "drop">>;
+  readonly rateLimit: ChannelRateLimit;
+  readonly overflow: ChannelOverflow;
   readonly log: ChannelLog;
 }
 
-/** The levels of the log lines for joins and events, or false for none. */
-export type ChannelLog = { readonly join?: LogLevel | false; readonly handleIn?: LogLevel | false } | false;
+/**
+ * The levels of the log lines for joins and events, or false for none. As wide as TypeScript's inference for a static
+ * (`string`, `boolean`), so that apps write no annotation; the mount checks the values.
+ */
+export type ChannelLog =
+  | {
+      readonly join?: LogLevel | (string & {}) | boolean;
+      readonly handleIn?: LogLevel | (string & {}) | boolean;
+    }
+  | boolean;
+
+/** A limit, or false for none; as wide as {@link ChannelLog}, for the same reason. */
+export type ChannelRateLimit =
+  | (Omit<RateLimit, "by"> & { readonly by?: RateLimit["by"] | (string & {}) })
+  | boolean;
+
+/** By event; as wide as {@link ChannelLog}, for the same reason. */
+export type ChannelOverflow = { readonly [event: string]: "close" | "drop" | (string & {}) };
 
 interface EventHandler {
   readonly schema: Schema | null;
   readonly handler: (this: object, payload: unknown, channel: object) => unknown;
 }
+
+interface SendSelfOptions {
+  readonly after?: number;
+}
+
+const SEND_SELF_OPTIONS: { readonly after: OptionCheck<number> } = {
+  after: (value, name) => {
+    if (typeof value === "number" && value >= 0) return value;
+    throw new ConfigError(
+      "invalid_option",
+      `${name} must be a number of milliseconds of at least 0, got ${describe(value)}`,
+    );
+  },
+};
+
+const SUBSCRIBE_OPTIONS = { fastlane: bool };
 
 const tables = new WeakMap<object, Map<string, EventHandler>>();
 let contextOf: (channel: Channel<object, Socket<object>>) => ChannelContext;
@@ -111,13 +144,13 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
   /** False leaves the channel without its topic's broadcasts, until it subscribes by itself. */
   static subscribesAtJoin = true;
   /** How many messages a client may send to its channels of this class, besides the mount's `rateLimit`. */
-  static rateLimit: RateLimit | false = false;
+  static rateLimit: ChannelRateLimit = false;
   /**
    * What becomes of an event's messages for a client that reads too slowly: `"close"`, the default, closes it with
    * 1013 when more than `maxBufferedBytes` wait; `"drop"` leaves messages out while more than half of that waits,
    * as is right for cursors and the like.
    */
-  static overflow: Readonly<Record<string, "close" | "drop">> = {};
+  static overflow: ChannelOverflow = {};
   /** The levels of the log lines (Phoenix's `log_join` and `log_handle_in`). */
   static log: ChannelLog = { join: "info", handleIn: "debug" };
 
@@ -129,7 +162,7 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
 
   /** @internal */
   constructor(context: ChannelContext) {
-    if (typeof context !== "object" || context === null) {
+    if (typeof (context as Partial<ChannelContext> | null | undefined)?.deferReply !== "function") {
       throw new ConfigError(
         "invalid_channel",
         `channels are made by their connection, and ${new.target.name} needs no constructor: set up in join instead`,
@@ -148,14 +181,14 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
    * @throws ConfigError (`invalid_handler`) for an event twice in one class, for `phx_*`, and on `Channel` itself.
    */
   static on<C extends object, P = unknown>(
-    this: new (
+    this: abstract new (
       context: ChannelContext,
     ) => C,
     event: string,
     handler: (this: C, payload: P, channel: C) => HandleInResult | Promise<HandleInResult>,
   ): void;
   static on<C extends object, S extends StandardSchemaV1>(
-    this: new (
+    this: abstract new (
       context: ChannelContext,
     ) => C,
     event: string,
@@ -166,12 +199,15 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
       channel: C,
     ) => HandleInResult | Promise<HandleInResult>,
   ): void;
-  static on(this: new (context: ChannelContext) => object, ...args: unknown[]): void {
+  static on(this: abstract new (context: ChannelContext) => object, ...args: unknown[]): void {
     const event = args[0];
     const refuse = (message: string) => {
-      throw new ConfigError("invalid_handler", `${this.name}.on(${describe(event)}): ${message}`);
+      const name = typeof this === "function" ? this.name : describe(this);
+      throw new ConfigError("invalid_handler", `${name}.on(${describe(event)}): ${message}`);
     };
-    if ((this as unknown) === Channel) refuse("call it on a subclass, not on Channel itself");
+    if (typeof this !== "function" || !(this.prototype instanceof Channel)) {
+      refuse("call it on a subclass of Channel");
+    }
     if (typeof event !== "string") refuse("the event must be a string");
     if ((event as string).startsWith("phx_")) refuse("events that begin with phx_ are the protocol's");
     if (args.length !== 2 && args.length !== 3) {
@@ -179,8 +215,10 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
     }
     const handler = args[args.length - 1];
     if (typeof handler !== "function") refuse(`the handler must be a function, got ${describe(handler)}`);
+    // A schema may be a function too: arktype's, without the handler that was meant to follow.
+    if (args.length === 2 && "~standard" in (handler as object)) refuse("has a schema and lacks a handler");
     const schema = args.length === 3 ? args[1] : null;
-    if (schema !== null) assertSchema(schema, `the schema of ${this.name}.on(${describe(event)})`);
+    if (args.length === 3) assertSchema(schema, `the schema of ${this.name}.on(${describe(event)})`);
     let table = tables.get(this);
     if (table === undefined) {
       table = new Map();
@@ -326,13 +364,7 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
    * @returns Cancels a message that is pending; false if the channel has ended.
    */
   sendSelf(message: unknown, options?: { readonly after?: number }): Cancel | false {
-    const after: unknown = options?.after;
-    if (after !== undefined && (typeof after !== "number" || !(after >= 0))) {
-      throw new ConfigError(
-        "invalid_argument",
-        `sendSelf: after must be a number of milliseconds, got ${describe(after)}`,
-      );
-    }
+    const { after } = checkOptions<SendSelfOptions>(options, SEND_SELF_OPTIONS, "sendSelf");
     return this.#context.sendSelf(message, after);
   }
 
@@ -343,7 +375,8 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
    * @throws StateError (`own_topic`) for the channel's own topic, which it has already.
    */
   subscribe(topic: string, options?: SubscribeOptions): void {
-    this.#context.subscribe(topic, options?.fastlane === true);
+    const { fastlane = false } = checkOptions<SubscribeOptions>(options, SUBSCRIBE_OPTIONS, "subscribe");
+    this.#context.subscribe(topic, fastlane);
   }
 
   /** Ends a subscription; one that isn't there is no error. */

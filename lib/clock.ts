@@ -14,9 +14,11 @@ export type Cancel = () => void;
 /** Node's timers fire at once for a longer delay. */
 const MAX_DELAY = 2 ** 31 - 1;
 
+const ORIGIN = performance.timeOrigin;
+
 /** The system's monotonic clock. Its timers don't keep the process alive. */
 export const systemClock: Clock = Object.freeze({
-  now: () => performance.timeOrigin + performance.now(),
+  now: () => ORIGIN + performance.now(),
 
   schedule(callback: () => void, ms: number): Cancel {
     if (ms <= MAX_DELAY) {

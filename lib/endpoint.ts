@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { Channel, channelContext } from "./channel.ts";
 import { type Cancel, type Clock, systemClock } from "./clock.ts";
@@ -183,7 +183,8 @@ export class Endpoint {
    */
   attach(server: Server): void {
     this.#assertOpen("attach");
-    if (typeof (server as Partial<Server> | null)?.on !== "function") {
+    // The apps of Express and Koa have listeners too, but no upgrade would ever reach them.
+    if (!(server instanceof NetServer) || typeof (server as Partial<Server>).setTimeout !== "function") {
       throw new ConfigError("invalid_argument", `attach needs a node:http server, got ${describe(server)}`);
     }
     if (this.#servers.has(server)) return;
@@ -220,6 +221,11 @@ export class Endpoint {
    * @returns The address, once it listens. Further calls return the same promise.
    */
   listen(port: number, host?: string): Promise<AddressInfo> {
+    try {
+      assertAddress(port, host);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const wanted = `${port} ${host ?? ""}`;
     if (this.#listening !== null && this.#listeningOn !== wanted) {
       const error = `listen: the endpoint listens on ${describe(this.#listeningOn.trim())} already; use attach for more`;
@@ -470,5 +476,18 @@ export class Endpoint {
   #assertOpen(call: string): void {
     if (this.#closing !== null)
       throw new StateError("closed", `${call}: the endpoint is closed; make a new one`);
+  }
+}
+
+/** Node takes text for the path of a pipe, and nothing for any port. */
+function assertAddress(port: unknown, host: unknown): void {
+  if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {
+    throw new ConfigError(
+      "invalid_argument",
+      `listen needs a port, a number from 0 to 65535, got ${describe(port)}`,
+    );
+  }
+  if (host !== undefined && typeof host !== "string") {
+    throw new ConfigError("invalid_argument", `listen: a host is a string, got ${describe(host)}`);
   }
 }

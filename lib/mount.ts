@@ -115,9 +115,13 @@ const LONGPOLL_OPTIONS: OptionTable<LongPollOptions> = { ...TRANSPORT_OPTIONS, w
 const MOUNT_OPTIONS: OptionTable<MountOptions> = {
   ...WEBSOCKET_OPTIONS,
   websocket: (value, name) =>
-    typeof value === "boolean" ? value : checkOptions<WebSocketOptions>(value, WEBSOCKET_OPTIONS, name),
+    typeof value === "boolean"
+      ? value
+      : checkOptions<WebSocketOptions>(value, WEBSOCKET_OPTIONS, name, "true, false or "),
   longpoll: (value, name) =>
-    typeof value === "boolean" ? value : checkOptions<LongPollOptions>(value, LONGPOLL_OPTIONS, name),
+    typeof value === "boolean"
+      ? value
+      : checkOptions<LongPollOptions>(value, LONGPOLL_OPTIONS, name, "true, false or "),
 };
 
 const DEFAULTS: Checked<TransportOptions> = {

@@ -12,10 +12,14 @@ export function checkOptions<T extends object>(
   given: unknown,
   table: { readonly [K in keyof T]: OptionCheck<T[K]> },
   where: string,
+  orElse = "",
 ): Partial<T> {
   if (given === undefined) return {};
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new ConfigError("invalid_option", `${where} takes an object of options, got ${describe(given)}`);
+    throw new ConfigError(
+      "invalid_option",
+      `${where} takes ${orElse}an object of options, got ${describe(given)}`,
+    );
   }
   const checked: Partial<T> = {};
   for (const [key, value] of Object.entries(given)) {
@@ -51,8 +55,15 @@ export function integer(min: number, unit: string, max = Number.MAX_SAFE_INTEGER
 }
 
 export const strings: OptionCheck<readonly string[]> = (value, name) => {
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return [...value];
-  throw new ConfigError("invalid_option", `${name} must be a list of strings, got ${describe(value)}`);
+  if (!Array.isArray(value)) {
+    throw new ConfigError("invalid_option", `${name} must be a list of strings, got ${describe(value)}`);
+  }
+  for (const item of value) {
+    if (typeof item !== "string") {
+      throw new ConfigError("invalid_option", `${name} must be a list of strings, one is ${describe(item)}`);
+    }
+  }
+  return [...value];
 };
 
 export function method<T>(value: unknown, name: string): T {

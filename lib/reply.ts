@@ -20,7 +20,14 @@ export class Reply<Status extends string = string, Payload = unknown> {
 }
 
 /** No answer: made by `noreply`. */
-export class NoReply {}
+export class NoReply {
+  // Keeps the type apart from others: without a private member every object would do as a NoReply.
+  readonly #noReply = true;
+
+  static {
+    void ((value: NoReply) => value.#noReply);
+  }
+}
 
 /** Ends the channel: made by `stop`. */
 export class Stop {
@@ -35,7 +42,8 @@ export class Stop {
 
 const OK = Object.freeze(new Reply("ok", undefined));
 const ERROR = Object.freeze(new Reply("error", undefined));
-const NO_REPLY = Object.freeze(new NoReply());
+const NO_REPLY = new NoReply();
+Object.freeze(NO_REPLY);
 
 /**
  * Answers `ok`: from `join`, `connect`, a handler, or through `deferReply`.

@@ -32,7 +32,8 @@ function normalize(result: StandardSchemaV1.Result<unknown>): Validated {
   return {
     issues: result.issues.map(({ message, path }) => ({
       message,
-      path: (path ?? []).map((segment) => {
+      // Not path.map: arktype's paths are a subclass of Array, whose map makes [0] of [].
+      path: Array.from(path ?? [], (segment) => {
         const key = typeof segment === "object" ? segment.key : segment;
         return typeof key === "symbol" ? String(key) : key;
       }),

@@ -57,7 +57,8 @@ export abstract class Socket<Assigns extends object = object> {
 
   /** @internal */
   constructor(context: SocketContext) {
-    if (typeof context !== "object" || context === null) {
+    const { endpoint, disconnect } = (context ?? {}) as Partial<SocketContext>;
+    if (endpoint === undefined || typeof disconnect !== "function") {
       throw new ConfigError(
         "invalid_socket",
         `sockets are made by their endpoint, and ${new.target.name} needs no constructor: set up in connect instead`,

@@ -140,6 +140,9 @@ export class ChannelHandle implements ChannelContext {
   }
 
   unsubscribe(key: string): void {
+    if (typeof key !== "string") {
+      throw new ConfigError("invalid_argument", `unsubscribe(topic) needs a string, got ${describe(key)}`);
+    }
     this.#process.subscriptions.remove(key);
   }
 

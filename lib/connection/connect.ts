@@ -1,4 +1,4 @@
-import { ConfigError, describe, StateError } from "../errors.ts";
+import { ConfigError, describe, ReturnError, StateError } from "../errors.ts";
 import { negotiate, type Serializer } from "../protocol/serializer.ts";
 import { Reply } from "../reply.ts";
 import { isPromise, type Schema } from "../schema.ts";
@@ -7,7 +7,7 @@ import type { RefusalCause } from "../telemetry.ts";
 import type { Accepted, Refused } from "../transport/accept.ts";
 import type { ConnectInfo } from "../transport/connect-info.ts";
 import { decodeParams, InvalidQueryError } from "../transport/params.ts";
-import { validated } from "./callbacks.ts";
+import { isResult, thrownResult, validated } from "./callbacks.ts";
 import { CLOSE } from "./close-codes.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { checkExpiresAt } from "./expiry.ts";
@@ -57,7 +57,10 @@ export function connect(
     return refused("vsn", 403, { vsn: describe(vsn), spoken });
   }
 
-  const crashed = (err: unknown): Refused => refused("connect_crashed", 500, { err });
+  const crashed = (thrown: unknown): Refused => {
+    const err = isResult(thrown) ? thrownResult(socketClass.name, "connect", thrown) : thrown;
+    return refused("connect_crashed", 500, { err });
+  };
   try {
     let connection: Connection | null = null;
     const socket = new socketClass({
@@ -115,16 +118,20 @@ function settle(socket: Socket<object>, name: string, result: unknown): Connecti
   const isReply = result instanceof Reply;
   if (isReply && result.status === "error") return { cause: "connect", status: 403, reason: result.payload };
   if (!isReply || result.status !== "ok") {
-    const error = `${name}.connect returned ${describe(result)}; expected ok() or error(reason?)`;
-    return refused("invalid_return", 403, { error });
+    return misreturned(
+      "invalid_return",
+      `${name}.connect returned ${describe(result)}; expected ok() or error(reason?)`,
+    );
   }
   const id: unknown = socket.id();
   if (id !== null && (typeof id !== "string" || id === "")) {
-    return refused("invalid_id", 403, {
-      error: `${name}.id returned ${describe(id)}; expected a string or null`,
-    });
+    return misreturned("invalid_id", `${name}.id returned ${describe(id)}; expected a string or null`);
   }
   return new Connecting(id);
+}
+
+function misreturned(cause: RefusalCause, message: string): Refused {
+  return refused(cause, 403, { err: new ReturnError("invalid_return", message) });
 }
 
 function refused(cause: RefusalCause, status: number, details: object): Refused {

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { printable } from "../errors.ts";
+import { describe, printable, ReturnError } from "../errors.ts";
 import {
   HEARTBEAT_EVENT,
   HEARTBEAT_TOPIC,
@@ -13,6 +13,7 @@ import type { Encoded, Serializer } from "../protocol/serializer.ts";
 import type { SharedFrame } from "../protocol/shared-frame.ts";
 import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
 import { Reply } from "../reply.ts";
+import { isPromise } from "../schema.ts";
 import { Socket } from "../socket.ts";
 import type { Transport, TransportListener } from "../transport/transport.ts";
 import { ChannelProcess } from "./channel-process.ts";
@@ -256,9 +257,14 @@ export class Connection implements TransportListener, Subscriber {
   /** A client's `access_token {token}`. */
   refresh(payload: unknown): unknown {
     const token = (payload as { readonly token?: unknown } | null)?.token;
-    return typeof token === "string"
-      ? this.socket.refresh(token)
-      : new Reply("error", { reason: "malformed_token" });
+    if (typeof token !== "string") return new Reply("error", { reason: "malformed_token" });
+    const checked = (result: unknown) => {
+      if (result instanceof Reply && (result.status === "ok" || result.status === "error")) return result;
+      const got = `${this.host.socketName}.refresh returned ${describe(result)}`;
+      throw new ReturnError("invalid_return", `${got}; expected ok() or error(reason?)`);
+    };
+    const result: unknown = this.socket.refresh(token);
+    return isPromise(result) ? Promise.resolve(result).then(checked) : checked(result);
   }
 
   /** Moves the end of the connection's authorization. */
@@ -282,7 +288,7 @@ export class Connection implements TransportListener, Subscriber {
     try {
       return this.#send(this.serializer.encodePush(joinRef, ref, topic, event, payload));
     } catch (error) {
-      return this.#uncarried(error, `push of ${event} on ${printable(topic)}`);
+      return this.#uncarried(error, `push of ${printable(event)} on ${printable(topic)}`);
     }
   }
 

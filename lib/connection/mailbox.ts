@@ -1,4 +1,4 @@
-import { currentTurn } from "./turn.ts";
+import { currentTurn } from "../turn.ts";
 
 /** After this many messages in one turn of the event loop a mailbox lets I/O go first. */
 const MAX_PER_TURN = 100;

@@ -44,7 +44,7 @@ class Bucket {
 
   /** Milliseconds until there is a token again. */
   get wait(): number {
-    return Math.max(0, (1 - this.#tokens) / this.#perMs);
+    return Math.max(0, (ONE_TOKEN - this.#tokens) / this.#perMs);
   }
 }
 

@@ -3,7 +3,13 @@ import type { Clock } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { printable } from "../errors.ts";
 import type { Logger, LogLevel } from "../logger.ts";
-import { type ChannelTelemetry, type HandlerResult, type TelemetryContext, telemetry } from "../telemetry.ts";
+import {
+  type ChannelTelemetry,
+  type HandlerResult,
+  type RefusalCause,
+  type TelemetryContext,
+  telemetry,
+} from "../telemetry.ts";
 import type { Refused } from "../transport/accept.ts";
 
 /** What a reporter says of a channel. */
@@ -13,6 +19,14 @@ export interface ReportedChannel {
   readonly serializer: string;
   readonly socketId: string | null;
 }
+
+/** Refusals that the app didn't mean. */
+const APP_BUGS: ReadonlySet<RefusalCause> = new Set([
+  "connect_crashed",
+  "invalid_id",
+  "invalid_return",
+  "origin_crashed",
+]);
 
 /**
  * Tells of what happens on one transport of a mount: to the log, in Phoenix's words and with parameters
@@ -70,7 +84,7 @@ export class Reporter {
     const duration = this.now - started;
     if (this.#logs) {
       const { socket, transport } = this.#context;
-      this.logger.warn(
+      this.logger[APP_BUGS.has(cause) ? "error" : "warn"](
         { transport, cause, status, reason: this.#filter(reason), ...details },
         `REFUSED CONNECTION TO ${socket} in ${readable(duration)}: ${cause}`,
       );

@@ -29,7 +29,13 @@ export type Router = (topic: string) => Route | undefined;
 export function compileRoutes(socketClass: SocketClass): Router {
   const channels: unknown = socketClass.channels;
   const where = `${socketClass.name}.channels`;
-  if (typeof channels !== "object" || channels === null || Array.isArray(channels)) {
+  // A Map's entries are no keys: it would be a socket without channels.
+  if (
+    typeof channels !== "object" ||
+    channels === null ||
+    Array.isArray(channels) ||
+    channels instanceof Map
+  ) {
     throw new ConfigError(
       "invalid_socket",
       `${where} must be an object such as {"room:*": RoomChannel}, got ${describe(channels)}`,
@@ -63,7 +69,7 @@ const compiled = new WeakMap<ChannelClass, Omit<Route, "assigns">>();
 function compileRoute(value: unknown, where: string): Route {
   let channelClass = value;
   let assigns: unknown;
-  if (typeof value === "object" && value !== null) {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     const { channel, assigns: given, ...rest } = value as { channel?: unknown; assigns?: unknown };
     const unknown = Object.keys(rest)[0];
     if (unknown !== undefined) {
@@ -103,8 +109,13 @@ function compileClass(channelClass: ChannelClass): Omit<Route, "assigns"> {
     refuse("invalid_channel", " needs a method join(topic, payload) that returns ok() or error()");
   }
   if (joinSchema !== undefined) assertSchema(joinSchema, `${name}.joinSchema`);
-  if (!Array.isArray(intercepts) || intercepts.some((event) => typeof event !== "string")) {
+  if (!Array.isArray(intercepts)) {
     refuse("invalid_option", `.intercepts must be a list of events, got ${describe(intercepts)}`);
+  }
+  for (const event of intercepts) {
+    if (typeof event !== "string") {
+      refuse("invalid_option", `.intercepts must be a list of events, one is ${describe(event)}`);
+    }
   }
   if (intercepts.length > 0 && typeof prototype.handleOut !== "function") {
     refuse(
@@ -129,11 +140,15 @@ function compileClass(channelClass: ChannelClass): Omit<Route, "assigns"> {
     );
   }
   const dropped = Object.keys(overflow).filter((event) => overflow[event] === "drop");
+  if (log !== false && (typeof log !== "object" || log === null || Array.isArray(log))) {
+    refuse("invalid_option", `.log must be an object or false, got ${describe(log)}`);
+  }
+  const unknown = Object.keys(log).find((key) => key !== "join" && key !== "handleIn");
+  if (unknown !== undefined) {
+    refuse("unknown_option", `.log has the unknown key ${describe(unknown)}; it takes join and handleIn`);
+  }
   const level = (key: "join" | "handleIn", otherwise: LogLevel): LogLevel | false => {
-    if (log === false) return false;
-    if (typeof log !== "object" || log === null) {
-      return refuse("invalid_option", `.log must be an object or false, got ${describe(log)}`);
-    }
+    if (typeof log !== "object") return false;
     const value: unknown = log[key];
     if (value === undefined) return otherwise;
     if (value !== false && !LOG_LEVELS.includes(value as LogLevel)) {

@@ -1,7 +1,10 @@
 import { describe, PayloadError } from "../errors.ts";
 
-/** What `push` and `broadcast` take: a plain object, or bytes for a binary message. */
-export type Payload = object | Uint8Array;
+/** What `push` and `broadcast` take: a plain object (no list, Map or Set), or bytes for a binary message. */
+export type Payload =
+  | Uint8Array
+  // biome-ignore lint/suspicious/noExplicitAny: with `unknown` no interface would do, they have no index signature
+  | { readonly [key: string]: any; readonly [Symbol.iterator]?: never };
 
 /** A payload after encoding: JSON text, or the bytes of a binary payload. */
 export type EncodedPayload = string | Uint8Array;

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { ConfigError, describe } from "../errors.ts";
+import { ConfigError, describe, ReturnError } from "../errors.ts";
 import type { Refused } from "./accept.ts";
 
 /**
@@ -39,8 +39,15 @@ const sameHost: Allowed = (origin, request) => {
 };
 
 function custom(check: unknown): Allowed {
-  // Only `true` lets a client in: a promise is truthy, and would let in everybody.
-  return (origin, request) => (check as Allowed)(origin, request) === true;
+  return (origin, request) => {
+    const allowed: unknown = (check as Allowed)(origin, request);
+    // A promise is truthy, and would let in everybody.
+    if (typeof allowed === "boolean") return allowed;
+    throw new ReturnError(
+      "invalid_return",
+      `checkOrigin returned ${describe(allowed)}; expected true or false`,
+    );
+  };
 }
 
 function listed(option: unknown): Allowed {

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { atTurnEnd } from "../turn.ts";
 
 /**
  * Batches writes: a stream is corked at its first write of a turn of the event loop, and uncorked when the turn
@@ -19,8 +20,7 @@ class Outbox {
   cork(stream: Duplex): void {
     if (stream.writableCorked > 0) return;
     stream.cork();
-    // The check phase comes right after the poll phase: frames of many sockets, read in one turn, share a flush.
-    if (this.#corked.push(stream) === 1) setImmediate(this.#flush);
+    if (this.#corked.push(stream) === 1) atTurnEnd(this.#flush);
   }
 }
 

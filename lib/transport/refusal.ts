@@ -25,7 +25,11 @@ export function checkRefusal(value: unknown): Refusal | undefined {
     status,
     body = "",
     headers = {},
+    ...rest
   } = value as { status?: unknown; body?: unknown; headers?: unknown };
+  const unknown = Object.keys(rest)[0];
+  if (unknown !== undefined)
+    return fail(`got the unknown key ${describe(unknown)}; it takes status, body, headers`);
   if (!Number.isInteger(status) || (status as number) < 400 || (status as number) > 599) {
     return fail(`status must be from 400 to 599, got ${describe(status)}`);
   }
