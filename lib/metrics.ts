@@ -63,6 +63,17 @@ export function collectMetrics(endpoint: Endpoint, options: MetricsOptions = {})
     return prefix + name;
   };
 
+  // A scrape reads all of them in one turn: the connections are walked over once.
+  let latest: EndpointStats | null = null;
+  const stats = () => {
+    if (latest === null) {
+      latest = endpoint.stats();
+      queueMicrotask(() => {
+        latest = null;
+      });
+    }
+    return latest;
+  };
   for (const [name, help, read, total] of FROM_STATS) {
     if (total) {
       let seen = 0;
@@ -71,7 +82,7 @@ export function collectMetrics(endpoint: Endpoint, options: MetricsOptions = {})
         help,
         registers,
         collect() {
-          const now = read(endpoint.stats());
+          const now = read(stats());
           this.inc(now - seen);
           seen = now;
         },
@@ -82,7 +93,7 @@ export function collectMetrics(endpoint: Endpoint, options: MetricsOptions = {})
         help,
         registers,
         collect() {
-          this.set(read(endpoint.stats()));
+          this.set(read(stats()));
         },
       });
     }

@@ -1,5 +1,5 @@
 // The library's server: one channel class, whose handlers broadcast and reply.
-import { answerParent, usage } from "../support/child.ts";
+import { answerParent, memory, usage } from "../support/child.ts";
 import { builtLibrary } from "../support/library.ts";
 
 const { Channel, Endpoint, ok, Socket } = await builtLibrary(process.argv[2]);
@@ -26,4 +26,4 @@ const endpoint = new Endpoint();
 endpoint.socket("/socket", UserSocket, { idleTimeout: 3_600_000 });
 const { port } = await endpoint.listen(0, "127.0.0.1");
 
-answerParent({ port: () => port, usage });
+answerParent({ port: () => port, usage, memory, drain: () => endpoint.drain({ intervalMs: 0 }) });

@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
-import { answerParent, usage } from "../support/child.ts";
+import { answerParent, memory, usage } from "../support/child.ts";
 
 const server = createServer();
 const io = new Server(server, {
@@ -20,4 +20,4 @@ io.on("connection", (socket) => {
 });
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 
-answerParent({ port: () => (server.address() as AddressInfo).port, usage });
+answerParent({ port: () => (server.address() as AddressInfo).port, usage, memory });

@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
-import { answerParent, usage } from "../support/child.ts";
+import { answerParent, memory, usage } from "../support/child.ts";
 
 type Message = [joinRef: string, ref: string, topic: string, event: string, payload: unknown];
 
@@ -38,4 +38,4 @@ wss.on("connection", (client) => {
 });
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 
-answerParent({ port: () => (server.address() as AddressInfo).port, usage });
+answerParent({ port: () => (server.address() as AddressInfo).port, usage, memory });

@@ -100,6 +100,20 @@ export interface Usage {
   readonly user: number;
 }
 
+/** What a process holds, in bytes, after its garbage is collected (it needs `--expose-gc`). */
+export interface Memory {
+  readonly heap: number;
+  readonly rss: number;
+}
+
+export function memory(): Memory {
+  // The second run frees what the first one's finalizers let go.
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heap: heapUsed, rss };
+}
+
 export function usage(): Usage {
   const { user, system } = process.cpuUsage();
   return { at: performance.now(), cpu: user + system, user };

@@ -1,8 +1,9 @@
+import type { Endpoint } from "../endpoint.ts";
 import { ConfigError, describe, ReturnError, StateError } from "../errors.ts";
 import { negotiate, type Serializer } from "../protocol/serializer.ts";
 import { Reply } from "../reply.ts";
 import { isPromise, type Schema } from "../schema.ts";
-import type { ConnectParams, Socket, SocketClass } from "../socket.ts";
+import type { ConnectParams, Socket, SocketClass, SocketContext } from "../socket.ts";
 import type { RefusalCause } from "../telemetry.ts";
 import type { Accepted, Refused } from "../transport/accept.ts";
 import type { ConnectInfo } from "../transport/connect-info.ts";
@@ -62,23 +63,8 @@ export function connect(
     return refused("connect_crashed", 500, { err });
   };
   try {
-    let connection: Connection | null = null;
-    const socket = new socketClass({
-      endpoint: report.endpoint,
-      disconnect(reason) {
-        if (connection === null) {
-          throw new StateError(
-            "not_connected",
-            "disconnect: the socket isn't connected yet; return error() from connect",
-          );
-        }
-        connection.close({ ...CLOSE.disconnect, reason: closeReason(reason) });
-      },
-      expiresAt(value) {
-        checkExpiresAt(value);
-        connection?.expiresAt(value);
-      },
-    });
+    const link = new SocketLink(report.endpoint);
+    const socket = new socketClass(link);
     const answered = (result: unknown): Accepted | Refused => {
       try {
         const outcome = settle(socket, socketClass.name, result);
@@ -86,7 +72,8 @@ export function connect(
         report.connected(serializer.name, params, started);
         return {
           open(transport) {
-            connection = new Connection(host, socket, outcome.id, serializer, transport);
+            const connection = new Connection(host, socket, outcome.id, serializer, transport);
+            link.connection = connection;
             if (socket.expiresAt !== null) connection.expiresAt(socket.expiresAt);
             options.opened(connection);
             return connection;
@@ -101,6 +88,34 @@ export function connect(
     return isPromise(result) ? Promise.resolve(result).then(answered, crashed) : answered(result);
   } catch (error) {
     return crashed(error);
+  }
+}
+
+/**
+ * A socket's way to its connection, which is made after connect. A class, since a closure would keep all that
+ * connect knew of the request, for as long as the client stays.
+ */
+class SocketLink implements SocketContext {
+  readonly endpoint: Endpoint;
+  connection: Connection | null = null;
+
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint;
+  }
+
+  disconnect(reason: string | undefined): void {
+    if (this.connection === null) {
+      throw new StateError(
+        "not_connected",
+        "disconnect: the socket isn't connected yet; return error() from connect",
+      );
+    }
+    this.connection.close({ ...CLOSE.disconnect, reason: closeReason(reason) });
+  }
+
+  expiresAt(value: unknown): void {
+    checkExpiresAt(value);
+    this.connection?.expiresAt(value);
   }
 }
 

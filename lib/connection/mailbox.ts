@@ -66,25 +66,25 @@ export class Mailbox<M> {
   #schedule(): void {
     if (this.#held || this.#busy || this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(this.#wake);
+    queueMicrotask(() => this.#wake());
   }
 
-  readonly #wake = () => {
+  #wake(): void {
     this.#scheduled = false;
     this.#drain();
-  };
+  }
 
-  readonly #settled = () => {
+  #settled(): void {
     this.#busy = false;
     this.#drain();
-  };
+  }
 
   #drain(): void {
     while (!this.#busy && !this.#held && this.length > 0) {
       if (this.#scheduled) return;
       if (!this.#mayTake()) {
         this.#scheduled = true;
-        setImmediate(this.#wake);
+        setImmediate(() => this.#wake());
         return;
       }
       this.#run(this.#take());
@@ -95,7 +95,7 @@ export class Mailbox<M> {
     this.#busy = true;
     const pending = this.#handle(message);
     if (pending === undefined) this.#busy = false;
-    else pending.then(this.#settled);
+    else pending.then(() => this.#settled());
   }
 
   #take(): M {

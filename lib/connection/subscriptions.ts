@@ -38,7 +38,7 @@ export class Subscriptions implements Subscriber {
   #held: Envelope[] | null = [];
   #waitingBytes = 0;
   /** What a broker has yet to confirm, while joining. */
-  #unconfirmed: Promise<void>[] = [];
+  #unconfirmed: Promise<void>[] | null = null;
 
   constructor(
     owner: object,
@@ -62,7 +62,9 @@ export class Subscriptions implements Subscriber {
     const { clock, report } = this.#host;
     this.#own = own;
     if (own) this.#subscribe(this.#topic, this);
-    if (this.#unconfirmed.length === 0) {
+    const unconfirmed = this.#unconfirmed;
+    this.#unconfirmed = null;
+    if (unconfirmed === null) {
       done();
       return;
     }
@@ -80,8 +82,7 @@ export class Subscriptions implements Subscriber {
       );
       proceed();
     }, CONFIRM_TIMEOUT);
-    void Promise.all(this.#unconfirmed).then(proceed);
-    this.#unconfirmed = [];
+    void Promise.all(unconfirmed).then(proceed);
   }
 
   /** The join's reply is out: what was held may follow. */
@@ -134,7 +135,9 @@ export class Subscriptions implements Subscriber {
 
   #subscribe(key: string, subscriber: Subscriber): void {
     const confirmed = this.#host.pubsub.subscribe(key, subscriber);
-    if (confirmed !== undefined && this.#held !== null) this.#unconfirmed.push(confirmed);
+    if (confirmed === undefined || this.#held === null) return;
+    this.#unconfirmed ??= [];
+    this.#unconfirmed.push(confirmed);
   }
 
   #queue(kind: "out" | "broadcast", envelope: Envelope): void {

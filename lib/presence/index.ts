@@ -1,9 +1,3 @@
-export {
-  type Diff,
-  type Entries,
-  type Meta,
-  type MetaUpdate,
-  Presence,
-  type PresenceEntry,
-  type PresenceOptions,
-} from "./presence.ts";
+export type { PresenceOptions } from "./arguments.ts";
+export type { Diff, Entries, Meta, PresenceEntry } from "./entries.ts";
+export { type MetaUpdate, Presence } from "./presence.ts";

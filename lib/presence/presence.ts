@@ -1,41 +1,34 @@
 import { randomBytes } from "node:crypto";
-import { Channel, type ChannelContext, channelContext } from "../channel.ts";
+import type { Channel, ChannelContext } from "../channel.ts";
 import { assertTopic, RESERVED } from "../connection/arguments.ts";
 import { Endpoint, type EndpointInternals, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe, StateError } from "../errors.ts";
-import { checkOptions, integer } from "../options.ts";
 import { encodePayload, shareEncoding } from "../protocol/payload.ts";
 import type { Socket } from "../socket.ts";
-import { type Diff, DiffQueue, type Entries, snapshot, type TopicState } from "./diff.ts";
+import {
+  assertKey,
+  checkMeta,
+  optionalTarget,
+  type PresenceOptions,
+  presenceOptions,
+  target,
+} from "./arguments.ts";
+import { decorate } from "./decorate.ts";
+import { DiffQueue } from "./diff.ts";
+import { type Diff, type Entries, type Meta, type PresenceEntry, Topics } from "./entries.ts";
+import { Reactions } from "./reactions.ts";
 import { type Entry, Tracker, type TrackerMessage } from "./tracker.ts";
 
 type AnyChannel = Channel<object, Socket<object>>;
 
-export type { Diff, Entries, Meta, PresenceEntry } from "./diff.ts";
-
 /** What `update` takes: a new meta, or what makes it from the old one. */
-export type MetaUpdate = object | ((meta: Readonly<Record<string, unknown>>) => object);
-
-export interface PresenceOptions {
-  /** Presences of one name on all nodes share their entries. @default the class's name */
-  readonly name?: string;
-  /** Milliseconds between signs of life to other nodes. @default 1_500 */
-  readonly heartbeatMs?: number;
-  /** Milliseconds of silence after which a node's entries leave. @default 30_000 */
-  readonly downPeriodMs?: number;
-}
-
-const OPTIONS = {
-  name: (value: unknown, name: string) => {
-    if (typeof value === "string" && value !== "") return value;
-    throw new ConfigError("invalid_option", `${name} must be a name, got ${describe(value)}`);
-  },
-  heartbeatMs: integer(1, "milliseconds"),
-  downPeriodMs: integer(1, "milliseconds"),
-};
+export type MetaUpdate = object | ((meta: Meta) => object);
 
 /** The refs of one channel's entries, by topic and key. */
 type Owned = Map<string, Map<string, string>>;
+
+/** The names of each endpoint's presences. */
+const claimed = new WeakMap<Endpoint, Set<string>>();
 
 /**
  * Who is here (`Phoenix.Presence`). Entries are tracked by channels and leave with them; clients get
@@ -47,38 +40,37 @@ type Owned = Map<string, Map<string, string>>;
 export class Presence {
   readonly #internals: EndpointInternals;
   readonly #tracker: Tracker;
-  readonly #topics = new Map<string, TopicState>();
+  readonly #topics = new Topics();
   readonly #owned = new WeakMap<ChannelContext, Owned>();
-  readonly #diffs = new DiffQueue(() => this.#flushSoon());
-  readonly #decorates: boolean;
-  readonly #reacts: boolean;
+  readonly #diffs = new DiffQueue();
+  readonly #reactions: Reactions;
   readonly #refPrefix = randomBytes(6).toString("base64url");
   #refs = 0;
   #flushing = false;
-  /** The end of each topic's latest diff that waits for `fetch`: the next one follows it. */
-  readonly #sending = new Map<string, Promise<void>>();
+  /** Topics whose diff waits for `fetch`. What changes meanwhile is merged into their next one. */
+  readonly #fetching = new Set<string>();
   /** Lists asked for in this turn, and who waits for them. */
-  #lists = new Map<string, ((entries: Entries | PromiseLike<Entries>) => void)[]>();
+  #lists = new Map<string, ((entries: Entries | Promise<Entries>) => void)[]>();
 
   /** @throws ConfigError (`invalid_argument`, `invalid_option`, `unknown_option`) */
   constructor(endpoint: Endpoint, options?: PresenceOptions) {
     if (!(endpoint instanceof Endpoint)) {
       throw new ConfigError("invalid_argument", `new Presence needs an Endpoint, got ${describe(endpoint)}`);
     }
-    const checked = checkOptions<PresenceOptions>(options, OPTIONS, "new Presence");
-    const { name = new.target.name, heartbeatMs = 1_500, downPeriodMs = 30_000 } = checked;
-    const internals = endpointInternals(endpoint);
-    const { pubsub, clock } = internals;
+    const { name, ...timing } = presenceOptions(options, new.target.name);
+    claim(endpoint, name);
+    this.#internals = endpointInternals(endpoint);
+    const { pubsub, clock, logger } = this.#internals;
+    this.#reactions = new Reactions(
+      (topic, diff, presences) => this.handleMetas(topic, diff, presences),
+      (topic, err) => logger.error({ err, topic }, "Presence.handleMetas crashed"),
+    );
     const replica = randomBytes(12).toString("base64url");
     const all = `${RESERVED}presence:${name}`;
-    this.#internals = internals;
-    this.#decorates = this.fetch !== Presence.prototype.fetch;
-    this.#reacts = this.handleMetas !== Presence.prototype.handleMetas;
     this.#tracker = new Tracker({
       replica,
       clock,
-      heartbeatMs,
-      downPeriodMs,
+      ...timing,
       send: (message, to) =>
         pubsub.publish(to === undefined ? all : `${all}:${to}`, "presence", encodePayload(message)),
       onJoin: (entry) => this.#joined(entry),
@@ -89,7 +81,7 @@ export class Presence {
       this.#tracker.receive(payload as TrackerMessage);
     const removers = [pubsub.listen(all, receive), pubsub.listen(`${all}:${replica}`, receive)];
     this.#tracker.start();
-    internals.onClose(() => {
+    this.#internals.onClose(() => {
       this.#tracker.stop();
       for (const remove of removers) remove();
     });
@@ -106,8 +98,9 @@ export class Presence {
   async track(channel: AnyChannel, key: string, meta: object): Promise<string | null>;
   async track(channel: AnyChannel, topic: string, key: string, meta: object): Promise<string | null>;
   async track(channel: AnyChannel, ...rest: unknown[]): Promise<string | null> {
-    const { context, topic, key, last } = target("track", channel, rest);
-    const data = checkMeta("track", last);
+    const [names, last] = split(rest);
+    const { context, topic, key } = target("track", channel, names);
+    const meta = checkMeta("track", last);
     if (context.ended) return null;
     const keys = this.#keys(context, topic);
     if (keys.has(key)) {
@@ -116,20 +109,22 @@ export class Presence {
         `track: the channel tracks ${describe(key)} on ${describe(topic)} already; use update to change its meta`,
       );
     }
-    return this.#add(keys, topic, key, data);
+    return this.#add(keys, topic, key, meta, undefined);
   }
 
   /**
-   * Ends the tracking of a key, or of all that a channel tracks on a topic. What isn't tracked is no error.
+   * Ends the tracking of a key, on the channel's own topic unless another is named; without a key, of all that the
+   * channel tracks on its own topic. What isn't tracked is no error.
+   *
+   * @throws ConfigError (`invalid_argument`)
    */
   async untrack(channel: AnyChannel, key?: string): Promise<void>;
   async untrack(channel: AnyChannel, topic: string, key: string): Promise<void>;
   async untrack(channel: AnyChannel, ...rest: unknown[]): Promise<void> {
-    const context = contextOf("untrack", channel);
-    const [topic, key] = rest.length === 2 ? rest : [context.topic, rest[0]];
-    const keys = this.#owned.get(context)?.get(String(topic));
+    const { context, topic, key } = optionalTarget("untrack", channel, rest);
+    const keys = this.#owned.get(context)?.get(topic);
     if (keys === undefined) return;
-    for (const tracked of key === undefined ? [...keys.keys()] : [String(key)]) {
+    for (const tracked of key === undefined ? [...keys.keys()] : [key]) {
       const ref = keys.get(tracked);
       keys.delete(tracked);
       if (ref !== undefined) this.#tracker.remove(ref);
@@ -146,34 +141,36 @@ export class Presence {
   async update(channel: AnyChannel, key: string, meta: MetaUpdate): Promise<string | null>;
   async update(channel: AnyChannel, topic: string, key: string, meta: MetaUpdate): Promise<string | null>;
   async update(channel: AnyChannel, ...rest: unknown[]): Promise<string | null> {
-    const { context, topic, key, last } = target("update", channel, rest);
+    const [names, last] = split(rest);
+    const { context, topic, key } = target("update", channel, names);
     if (context.ended) return null;
     const keys = this.#keys(context, topic);
-    const previous = keys.get(key);
-    const old = previous === undefined ? undefined : this.#topics.get(topic)?.get(key)?.get(previous);
-    if (previous === undefined || old === undefined) {
+    const old = this.#topics.get(topic, key, keys.get(key) ?? "");
+    if (old === undefined) {
       throw new StateError(
         "not_tracked",
         `update: the channel doesn't track ${describe(key)} on ${describe(topic)}; call track first`,
       );
     }
-    const data = checkMeta("update", typeof last === "function" ? last(old.meta) : last);
-    this.#tracker.remove(previous);
-    return this.#add(keys, topic, key, { ...data, phx_ref_prev: previous });
+    const meta = checkMeta("update", typeof last === "function" ? last(old.meta) : last);
+    // The function is the app's: it may have ended the channel, or untracked the key.
+    if (context.ended || keys.get(key) !== old.ref) return null;
+    // What nobody has been told of yet can't be what they see replaced.
+    const previous = this.#diffs.holds(old) ? old.meta.phx_ref_prev : old.ref;
+    this.#tracker.remove(old.ref);
+    return this.#add(keys, topic, key, meta, previous);
   }
 
   /**
    * Who is present on a topic, on all nodes: `{key: {metas: [...]}}`, decorated by `fetch`. Push it as
-   * `presence_state`; all who ask in one turn of the event loop share one answer, which is encoded once.
+   * `presence_state` once the channel is joined; all who ask in one turn of the event loop share one answer, which
+   * is frozen and encoded once.
+   *
+   * @throws ConfigError (`invalid_argument`)
    */
-  list(topic: string): Promise<Entries> {
-    return new Promise((resolve, reject) => {
-      try {
-        assertTopic("list", topic);
-      } catch (error) {
-        reject(error);
-        return;
-      }
+  async list(topic: string): Promise<Entries> {
+    assertTopic("list", topic);
+    return new Promise<Entries>((resolve) => {
       const waiting = this.#lists.get(topic);
       if (waiting === undefined) this.#lists.set(topic, [resolve]);
       else waiting.push(resolve);
@@ -181,30 +178,38 @@ export class Presence {
     });
   }
 
-  /** The entry of one key on a topic, decorated by `fetch`; undefined if there is none. */
-  async getByKey(topic: string, key: string): Promise<Entries[string] | undefined> {
-    const refs = this.#topics.get(topic)?.get(key);
-    if (refs === undefined) return undefined;
-    const entries = await this.#decorate(topic, snapshot(new Map([[key, refs]])));
-    return entries[key];
+  /**
+   * What is present under one key on a topic, decorated by `fetch`; undefined if nothing is.
+   *
+   * @throws ConfigError (`invalid_argument`)
+   */
+  async getByKey(topic: string, key: string): Promise<PresenceEntry | undefined> {
+    assertTopic("getByKey", topic);
+    assertKey("getByKey", key);
+    const entries = this.#topics.entries(topic, key);
+    return (await this.#decorated(topic, entries, (fetched) => decorate(entries, fetched)))[key];
   }
 
   /**
-   * Decorates entries before clients see them, as from a database: override it and return the entries with more
-   * beside their `metas`. It is called once for a diff, with all its keys, and once for a list. What it throws is
-   * logged, and the entries go out undecorated.
+   * Decorates entries before clients see them, as from a database: override it and return an object with more
+   * beside each key's `metas`, which stay as they are. It is called once for a diff, with all its keys, and once
+   * for a list. What it throws is logged, and the entries go out undecorated. A topic's next diff waits for it, and
+   * holds all that has changed meanwhile.
    */
   fetch(_topic: string, entries: Entries): Entries | Promise<Entries> {
     return entries;
   }
 
   /**
-   * Reacts to a diff on this node: override it. `presences` is what is present after it. What it throws is logged.
+   * Reacts to the diffs of a topic on this node, one at a time and in order: override it. `presences` is what is
+   * present after the diff, and is kept up to date from one call to the next: copy what you keep. What it throws is
+   * logged.
    */
   handleMetas(_topic: string, _diff: Diff, _presences: Entries): void | Promise<void> {}
 
   // ── entries ────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** The refs of what a channel tracks on a topic, by key. */
   #keys(context: ChannelContext, topic: string): Map<string, string> {
     let owned = this.#owned.get(context);
     if (owned === undefined) {
@@ -226,35 +231,26 @@ export class Presence {
     for (const keys of owned?.values() ?? []) for (const ref of keys.values()) this.#tracker.remove(ref);
   }
 
-  #add(keys: Map<string, string>, topic: string, key: string, data: object): string {
+  #add(keys: Map<string, string>, topic: string, key: string, data: Meta, previous: unknown): string {
     const ref = `${this.#refPrefix}${(this.#refs++).toString(36)}`;
+    // A function of the old meta may have kept its refs.
+    const { phx_ref: _, phx_ref_prev: __, ...own } = data;
+    const refs = previous === undefined ? { phx_ref: ref } : { phx_ref: ref, phx_ref_prev: previous };
     keys.set(key, ref);
-    this.#tracker.add({ ref, topic, key, meta: Object.freeze({ ...data, phx_ref: ref }) });
+    this.#tracker.add({ ref, topic, key, meta: Object.freeze({ ...own, ...refs }) });
     return ref;
   }
 
   #joined(entry: Entry): void {
-    const { topic, key, ref } = entry;
-    let keys = this.#topics.get(topic);
-    if (keys === undefined) {
-      keys = new Map();
-      this.#topics.set(topic, keys);
-    }
-    const refs = keys.get(key);
-    if (refs === undefined) keys.set(key, new Map([[ref, entry]]));
-    else refs.set(ref, entry);
+    this.#topics.add(entry);
     this.#diffs.join(entry);
+    this.#flushSoon();
   }
 
   #left(entry: Entry): void {
-    const { topic, key, ref } = entry;
-    const keys = this.#topics.get(topic);
-    const refs = keys?.get(key);
-    if (keys === undefined || refs === undefined) return;
-    refs.delete(ref);
-    if (refs.size === 0) keys.delete(key);
-    if (keys.size === 0) this.#topics.delete(topic);
+    this.#topics.remove(entry);
     this.#diffs.leave(entry);
+    this.#flushSoon();
   }
 
   // ── the end of a turn ──────────────────────────────────────────────────────────────────────────────────────
@@ -270,90 +266,88 @@ export class Presence {
 
   #flush(): void {
     this.#tracker.flush();
-    for (const [topic, diff] of this.#diffs.take()) this.#send(topic, diff);
+    for (const [topic, diff] of this.#diffs.take(this.#fetching)) this.#announce(topic, diff);
     const lists = this.#lists;
     this.#lists = new Map();
     for (const [topic, waiting] of lists) {
-      const state = this.#topics.get(topic) ?? new Map();
-      const entries = this.#decorate(topic, snapshot(state)).then(shareEncoding);
-      for (const resolve of waiting) resolve(entries);
+      const entries = this.#topics.entries(topic);
+      const answer = this.#decorated(topic, entries, (fetched) => decorate(entries, fetched));
+      for (const resolve of waiting) resolve(answer);
     }
   }
 
-  #send(topic: string, diff: Diff): void {
-    const listened = this.#internals.pubsub.count(topic) > 0;
-    if (!listened && !this.#reacts) return;
-    const before = this.#sending.get(topic);
-    if (!this.#decorates && before === undefined) {
+  #announce(topic: string, diff: Diff): void {
+    if (this.#internals.pubsub.count(topic) === 0 && !this.#reacts) return;
+    if (!this.#decorates) {
       this.#deliver(topic, diff);
       return;
     }
-    const sending = Promise.all([this.#decorateDiff(topic, diff), before]).then(([decorated]) => {
+    const { joins, leaves } = diff;
+    const both = Object.assign(Object.create(null), leaves, joins);
+    this.#fetching.add(topic);
+    void this.#decorated(topic, both, (fetched) => ({
+      joins: decorate(joins, fetched),
+      leaves: decorate(leaves, fetched),
+    })).then((decorated) => {
       this.#deliver(topic, decorated);
-      if (this.#sending.get(topic) === sending) this.#sending.delete(topic);
+      this.#fetching.delete(topic);
+      if (this.#diffs.has(topic)) this.#flushSoon();
     });
-    this.#sending.set(topic, sending);
   }
 
   #deliver(topic: string, diff: Diff): void {
-    const { pubsub, logger } = this.#internals;
-    try {
-      pubsub.localBroadcast(topic, "presence_diff", encodePayload(diff));
-    } catch (err) {
-      logger.error({ err, topic }, "a presence_diff was not sent: what fetch returned can't be encoded");
+    this.#internals.pubsub.localBroadcast(topic, "presence_diff", encodePayload(diff));
+    if (this.#reacts) this.#reactions.add(topic, diff);
+  }
+
+  get #decorates(): boolean {
+    return this.fetch !== Presence.prototype.fetch;
+  }
+
+  get #reacts(): boolean {
+    return this.handleMetas !== Presence.prototype.handleMetas;
+  }
+
+  /** What `make` makes of what `fetch` returns for the entries, or of themselves if it fails; for many to send. */
+  async #decorated<T extends object>(
+    topic: string,
+    entries: Entries,
+    make: (fetched: unknown) => T,
+  ): Promise<T> {
+    if (this.#decorates && Object.keys(entries).length > 0) {
+      try {
+        const made = shared(make(await this.fetch(topic, entries)));
+        // Here, where it can be mended, and not where a channel pushes it.
+        encodePayload(made);
+        return made;
+      } catch (err) {
+        this.#internals.logger.error(
+          { err, topic },
+          "Presence.fetch crashed: the entries go out undecorated",
+        );
+      }
     }
-    if (!this.#reacts) return;
-    const react = async () => this.handleMetas(topic, diff, await this.list(topic));
-    react().catch((err: unknown) => logger.error({ err, topic }, "Presence.handleMetas crashed"));
-  }
-
-  /** One call for joins and leaves: what `fetch` adds to a key goes to both. */
-  async #decorateDiff(topic: string, diff: Diff): Promise<Diff> {
-    if (!this.#decorates) return diff;
-    const decorated = await this.#decorate(topic, { ...diff.leaves, ...diff.joins });
-    const merge = (side: Entries): Entries =>
-      Object.fromEntries(Object.entries(side).map(([key, { metas }]) => [key, { ...decorated[key], metas }]));
-    return { joins: merge(diff.joins), leaves: merge(diff.leaves) };
-  }
-
-  async #decorate(topic: string, entries: Entries): Promise<Entries> {
-    if (!this.#decorates || Object.keys(entries).length === 0) return entries;
-    try {
-      const decorated: unknown = await this.fetch(topic, entries);
-      if (typeof decorated === "object" && decorated !== null) return decorated as Entries;
-      throw new ConfigError(
-        "invalid_return",
-        `Presence.fetch returned ${describe(decorated)}; expected the entries`,
-      );
-    } catch (err) {
-      this.#internals.logger.error({ err, topic }, "Presence.fetch crashed: the entries go out undecorated");
-      return entries;
-    }
+    return shared(make(entries));
   }
 }
 
-function contextOf(method: string, channel: unknown): ChannelContext {
-  if (channel instanceof Channel) return channelContext(channel);
-  throw new ConfigError("invalid_argument", `${method} needs a channel first, got ${describe(channel)}`);
-}
-
-function target(
-  method: string,
-  channel: unknown,
-  rest: readonly unknown[],
-): { context: ChannelContext; topic: string; key: string; last: unknown } {
-  const context = contextOf(method, channel);
-  const [topic, key, last] = rest.length === 3 ? rest : [context.topic, rest[0], rest[1]];
-  assertTopic(method, topic);
-  if (typeof key !== "string") {
-    throw new ConfigError("invalid_argument", `${method} needs a key, a string, got ${describe(key)}`);
+/** @throws ConfigError (`invalid_argument`): two of one name would each know half of who is here. */
+function claim(endpoint: Endpoint, name: string): void {
+  const taken = claimed.get(endpoint) ?? new Set();
+  if (taken.has(name)) {
+    throw new ConfigError(
+      "invalid_argument",
+      `the endpoint has a Presence ${describe(name)} already; share that one, or give this one another name`,
+    );
   }
-  return { context, topic, key, last };
+  claimed.set(endpoint, taken.add(name));
 }
 
-/** A meta as others will see it, whatever becomes of the object. */
-function checkMeta(method: string, meta: unknown): object {
-  const json = encodePayload(meta);
-  if (typeof json === "string") return JSON.parse(json);
-  throw new ConfigError("invalid_argument", `${method} needs a meta, a plain object, got ${describe(meta)}`);
+/** The names in the arguments of `track` and `update`, and what follows them. */
+function split(args: readonly unknown[]): [names: readonly unknown[], last: unknown] {
+  return args.length > 2 ? [args.slice(0, 2), args[2]] : [args.slice(0, 1), args[1]];
+}
+
+function shared<T extends object>(payload: T): T {
+  return Object.freeze(shareEncoding(payload));
 }

@@ -11,27 +11,27 @@ export interface Entry {
 
 type Op = readonly ["+", Entry] | readonly ["-", string];
 
-/**
- * What trackers tell each other. Versions count a replica's changes: a delta leads from the version before it to
- * the one after it.
- */
+/** What trackers tell each other. A replica's version counts the deltas that it has sent. */
 export type TrackerMessage =
   /** I have started: tell me your state. */
   | { readonly type: "hello"; readonly replica: string }
   | { readonly type: "heartbeat"; readonly replica: string; readonly version: number }
+  /** These changes lead to this version from the one before it. */
   | {
       readonly type: "delta";
       readonly replica: string;
-      readonly from: number;
-      readonly to: number;
+      readonly version: number;
       readonly ops: readonly Op[];
     }
   /** Tell me your state: I have missed something. */
   | { readonly type: "request"; readonly replica: string }
+  /** One of several parts of the state at a version. */
   | {
       readonly type: "state";
       readonly replica: string;
       readonly version: number;
+      readonly part: number;
+      readonly parts: number;
       readonly entries: readonly Entry[];
     }
   /** I am going, with all my entries. */
@@ -52,13 +52,22 @@ export interface TrackerOptions {
   readonly downPeriodMs: number;
 }
 
+/** So many changes or entries go into one message: brokers have a limit, often of 1 MB. */
+const MAX_IN_MESSAGE = 500;
+/** So many deltas are kept that came too early. Those beyond are lost, as if on the way. */
+const MAX_EARLY = 1000;
+
 /** What this node knows of another. */
 interface Replica {
   version: number;
   heardAt: number;
   readonly entries: Map<string, Entry>;
-  /** A state was asked for at this time. */
+  /** A state was asked for at this time, and hasn't come. */
   requestedAt: number | null;
+  /** Deltas that came before one that leads to them, by version. */
+  readonly early: Map<number, readonly Op[]>;
+  /** A state of which some parts have come, by number. */
+  partial: { readonly version: number; readonly parts: Map<number, readonly Entry[]> } | null;
 }
 
 /**
@@ -71,6 +80,7 @@ export class Tracker {
   readonly #replicas = new Map<string, Replica>();
   /** Replicas that have said goodbye, by when: what still arrives of them is late. */
   readonly #gone = new Map<string, number>();
+  #startedAt: number | null = null;
   #version = 0;
   #ops: Op[] = [];
   #cancel: Cancel | null = null;
@@ -81,6 +91,7 @@ export class Tracker {
 
   /** Begins to speak with other nodes. A tracker alone doesn't need it. */
   start(): void {
+    this.#startedAt = this.#options.clock.now();
     this.#options.send({ type: "hello", replica: this.#options.replica });
     this.#beat();
   }
@@ -113,12 +124,18 @@ export class Tracker {
 
   /** Tells other nodes what has changed since the last time. */
   flush(): void {
-    if (this.#ops.length === 0) return;
     const ops = this.#ops;
     this.#ops = [];
-    const from = this.#version++;
-    if (this.#cancel === null) return;
-    this.#options.send({ type: "delta", replica: this.#options.replica, from, to: this.#version, ops });
+    for (const some of chunks(ops)) {
+      this.#version++;
+      if (this.#cancel === null) continue;
+      this.#options.send({
+        type: "delta",
+        replica: this.#options.replica,
+        version: this.#version,
+        ops: some,
+      });
+    }
   }
 
   receive(message: TrackerMessage): void {
@@ -139,12 +156,12 @@ export class Tracker {
         if (message.version > replica.version) this.#request(name, replica);
         break;
       case "delta":
-        if (message.to <= replica.version) break;
-        if (message.from === replica.version) this.#apply(replica, message.ops, message.to);
-        else this.#request(name, replica);
+        if (message.version <= replica.version) break;
+        if (replica.early.size < MAX_EARLY) replica.early.set(message.version, message.ops);
+        this.#catchUp(name, replica);
         break;
       case "state":
-        if (message.version > replica.version) this.#replace(replica, message.entries, message.version);
+        if (message.version > replica.version) this.#statePart(name, replica, message);
         break;
     }
   }
@@ -155,7 +172,15 @@ export class Tracker {
     const now = this.#options.clock.now();
     let replica = this.#replicas.get(name);
     if (replica === undefined) {
-      replica = { version: 0, heardAt: now, entries: new Map(), requestedAt: null };
+      replica = {
+        version: 0,
+        heardAt: now,
+        entries: new Map(),
+        // The hello has asked everybody.
+        requestedAt: this.#startedAt,
+        early: new Map(),
+        partial: null,
+      };
       this.#replicas.set(name, replica);
     }
     replica.heardAt = now;
@@ -170,17 +195,41 @@ export class Tracker {
     this.#options.send({ type: "request", replica: this.#options.replica }, name);
   }
 
-  #apply(replica: Replica, ops: readonly Op[], version: number): void {
-    replica.version = version;
-    for (const op of ops) {
-      if (op[0] === "+") this.#join(replica, op[1]);
-      else this.#leave(replica, op[1]);
+  /** Applies the deltas whose turn has come; a gap before the others takes a state. */
+  #catchUp(name: string, replica: Replica): void {
+    for (;;) {
+      const ops = replica.early.get(replica.version + 1);
+      if (ops === undefined) break;
+      replica.version++;
+      replica.early.delete(replica.version);
+      for (const op of ops) {
+        if (op[0] === "+") this.#join(replica, op[1]);
+        else this.#leave(replica, op[1]);
+      }
+    }
+    if (replica.partial !== null && replica.partial.version <= replica.version) replica.partial = null;
+    if (replica.early.size > 0) this.#request(name, replica);
+  }
+
+  #statePart(
+    name: string,
+    replica: Replica,
+    { version, part, parts, entries }: TrackerMessage & { type: "state" },
+  ): void {
+    const known = replica.partial?.version ?? 0;
+    if (version < known) return;
+    if (version > known || replica.partial === null) replica.partial = { version, parts: new Map() };
+    replica.partial.parts.set(part, entries);
+    if (replica.partial.parts.size === parts) {
+      this.#replace(replica, [...replica.partial.parts.values()].flat(), version);
+      this.#catchUp(name, replica);
     }
   }
 
   #replace(replica: Replica, entries: readonly Entry[], version: number): void {
     replica.version = version;
     replica.requestedAt = null;
+    for (const early of [...replica.early.keys()]) if (early <= version) replica.early.delete(early);
     const kept = new Set(entries.map(({ ref }) => ref));
     for (const ref of [...replica.entries.keys()]) if (!kept.has(ref)) this.#leave(replica, ref);
     for (const entry of entries) this.#join(replica, entry);
@@ -209,23 +258,37 @@ export class Tracker {
   // ── oneself ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #tellState(to: string): void {
-    // What hasn't been flushed would be told twice, which does no harm, but under a version that lacks it.
+    // All who ask at one version are told the same: they may get parts of several answers.
     this.flush();
-    const { replica } = this.#options;
-    this.#options.send(
-      { type: "state", replica, version: this.#version, entries: [...this.#own.values()] },
-      to,
-    );
+    const { replica, send } = this.#options;
+    const all = chunks([...this.#own.values()]);
+    const parts = Math.max(1, all.length);
+    for (let part = 0; part < parts; part++) {
+      const entries = all[part] ?? [];
+      send({ type: "state", replica, version: this.#version, part, parts, entries }, to);
+    }
   }
 
   #beat(): void {
     const { clock, replica, heartbeatMs, downPeriodMs } = this.#options;
+    const due = clock.now() + heartbeatMs;
     this.#cancel = clock.schedule(() => {
       const now = clock.now();
       this.#beat();
       this.#options.send({ type: "heartbeat", replica, version: this.#version });
-      for (const [name, { heardAt }] of this.#replicas) if (now - heardAt >= downPeriodMs) this.#down(name);
+      for (const [name, other] of this.#replicas) {
+        // A node that stood still has heard nobody: what it has missed is no silence of theirs.
+        other.heardAt += now - due;
+        if (now - other.heardAt >= downPeriodMs) this.#down(name);
+      }
       for (const [name, since] of this.#gone) if (now - since >= downPeriodMs * 2) this.#gone.delete(name);
     }, heartbeatMs);
   }
+}
+
+function chunks<T>(items: readonly T[]): (readonly T[])[] {
+  if (items.length <= MAX_IN_MESSAGE) return items.length === 0 ? [] : [items];
+  const parts: (readonly T[])[] = [];
+  for (let i = 0; i < items.length; i += MAX_IN_MESSAGE) parts.push(items.slice(i, i + MAX_IN_MESSAGE));
+  return parts;
 }

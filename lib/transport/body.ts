@@ -3,36 +3,52 @@ import type { IncomingMessage } from "node:http";
 /** The client's request body is larger than it may be. */
 export class BodyTooLargeError extends Error {}
 
+/** The client hung up in the middle of its body. */
+export class BodyCutError extends Error {}
+
 /**
- * Reads a request's body as text. A body parser of a framework may have been there first: what it made is taken
- * then.
+ * Reads a request's body. If a body parser of a framework was there first, what it left in `request.body` counts.
  *
- * @throws BodyTooLargeError before more than `limit` bytes are read; an Error if the client goes meanwhile.
+ * @throws BodyTooLargeError as soon as there are more than `limit` bytes, of which no more are kept; BodyCutError;
+ *   an Error if the body was read before, and left nowhere.
  */
-export async function readBody(request: IncomingMessage, limit: number): Promise<string> {
-  const parsed = (request as { body?: unknown }).body;
-  if (request.readableEnded || request.complete) {
-    if (parsed !== undefined) return parsedText(parsed, limit);
-  }
-  if (Number(request.headers["content-length"] ?? 0) > limit) throw new BodyTooLargeError();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  // Not destroyed at the limit, so that the client gets an answer.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) throw new BodyTooLargeError();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    if (request.readableEnded) {
+      const body = parsedBody(request);
+      if (body.length <= limit) resolve(body);
+      else reject(new BodyTooLargeError());
+      return;
+    }
+    if (request.destroyed) throw new BodyCutError();
+    // Node throws away what isn't read of a request that is answered.
+    if (Number(request.headers["content-length"]) > limit) throw new BodyTooLargeError();
+    let chunks: Buffer[] = [];
+    let size = 0;
+    // Not taken off at the limit: the rest must pass for the client to read its answer.
+    request.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limit) {
+        chunks.push(chunk);
+      } else {
+        chunks = [];
+        reject(new BodyTooLargeError());
+      }
+    });
+    request.once("end", () => resolve(Buffer.concat(chunks)));
+    request.once("close", () => reject(new BodyCutError()));
+    request.once("error", () => reject(new BodyCutError()));
+  });
 }
 
-function parsedText(body: unknown, limit: number): string {
-  const text =
-    typeof body === "string"
-      ? body
-      : body instanceof Uint8Array
-        ? Buffer.from(body).toString()
-        : JSON.stringify(body);
-  if (Buffer.byteLength(text) > limit) throw new BodyTooLargeError();
-  return text;
+/** What a body parser made of the body, which has gone through it. */
+function parsedBody(request: IncomingMessage): Buffer {
+  const { body } = request as { body?: unknown };
+  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  if (typeof body === "string") return Buffer.from(body);
+  if (typeof body === "object" && body !== null) return Buffer.from(JSON.stringify(body));
+  if (request.headers["content-length"] === "0") return Buffer.alloc(0);
+  throw new Error(
+    "the request's body was read before it got to handleRequest: leave it unread, or put it in request.body",
+  );
 }

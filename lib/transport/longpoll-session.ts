@@ -1,7 +1,8 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Cancel, Clock } from "../clock.ts";
 import type { Encoded } from "../protocol/serializer.ts";
 import type { SharedFrame } from "../protocol/shared-frame.ts";
+import { Poll } from "./longpoll-poll.ts";
 import type { Counters, Transport, TransportListener } from "./transport.ts";
 
 export interface LongPollSessionOptions {
@@ -17,10 +18,14 @@ export interface LongPollSessionOptions {
 /** A session that isn't polled for so many windows is over. */
 const SILENT_WINDOWS = 2;
 
-/** A poll that waits for messages. */
-interface Poll {
-  readonly response: ServerResponse;
-  cancelWindow: Cancel;
+/** The codes that a session is closed with for what the client has sent. */
+const CLIENTS_FAULT: readonly number[] = [1008, 1009, 1011];
+
+/** Messages that have left, and may come back. */
+interface Delivery {
+  readonly poll: Poll;
+  readonly messages: readonly string[];
+  readonly bytes: number;
 }
 
 /**
@@ -36,13 +41,15 @@ export class LongPollSession implements Transport {
   readonly #options: LongPollSessionOptions;
   readonly #onEnd: () => void;
   #listener: TransportListener | null = null;
-  #messages: string[] = [];
-  #bytes = 0;
+  #queue: string[] = [];
+  #queuedBytes = 0;
+  /** The newest poll, while it waits. */
   #poll: Poll | null = null;
-  /** Messages of the latest answered poll, until it has left, or a newer poll has come. */
-  #answered: string[] = [];
-  #flushing = false;
-  #closed: { code: number; reason: string } | null = null;
+  /** The latest answer with messages, until the client is known to have it. */
+  #delivery: Delivery | null = null;
+  /** The poll that is answered when this turn of the event loop, and the next, are over. */
+  #flushing: Poll | null = null;
+  #closed: { readonly code: number; readonly reason: string } | null = null;
   #ended = false;
   #heardAt: number;
   #cancelExpiry: Cancel;
@@ -64,57 +71,65 @@ export class LongPollSession implements Transport {
 
   // ── from the client ────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A frame of a POST. False if the session takes none any more. */
+  /** A frame of a POST. False if it was wrong, and the session is closed for it. */
   receive(frame: Encoded): boolean {
-    if (this.#closed !== null || this.#ended) return false;
     this.#options.counters.framesIn++;
     this.#options.counters.bytesIn += Buffer.byteLength(frame);
     this.#listener?.onFrame(frame);
-    return this.#closed === null;
+    return this.#closed === null || !CLIENTS_FAULT.includes(this.#closed.code);
   }
 
-  /** Resolves when the session may be sent more: what `pause` holds back. */
-  async ready(): Promise<void> {
-    await this.#resumed;
+  /** Waits while the connection is paused. False if no frame is taken any more. */
+  async ready(): Promise<boolean> {
+    while (this.#resumed !== null) await this.#resumed;
+    return this.takesFrames;
+  }
+
+  get paused(): boolean {
+    return this.#resumed !== null;
+  }
+
+  get takesFrames(): boolean {
+    return this.#closed === null && !this.#ended;
   }
 
   /** Answers a poll with what waits, or lets it wait. A newer poll takes over from an older one. */
-  poll(response: ServerResponse): void {
-    this.#heardAt = this.#options.clock.now();
-    this.#answered = [];
-    const poll: Poll = {
-      response,
-      cancelWindow: this.#options.clock.schedule(() => {
-        if (this.#poll === poll) this.#poll = null;
-        this.#heardAt = this.#options.clock.now();
-        respond(response, { status: 204, token: this.token, messages: [] });
-      }, this.#options.windowMs),
-    };
-    this.#poll = poll;
-    response.once("close", () => {
-      poll.cancelWindow();
-      if (this.#poll === poll) this.#poll = null;
+  poll(request: IncomingMessage, response: ServerResponse): void {
+    const { clock, windowMs } = this.#options;
+    this.#heard();
+    this.#settleDelivery();
+    const poll = new Poll(request, response, () => {
+      cancelWindow();
+      this.#heard();
+      if (this.#poll !== poll) return;
+      this.#poll = null;
+      this.#endIfDone();
     });
-    if (this.#messages.length > 0 || this.#closed !== null) this.#flushSoon();
+    const cancelWindow = clock.schedule(() => {
+      if (this.#poll === poll) this.#poll = null;
+      poll.answer({ status: 204, token: this.token, messages: [] });
+    }, windowMs);
+    this.#poll = poll;
+    if (this.#queue.length > 0 || this.#closed !== null) this.#flushSoon();
   }
 
   // ── from the connection ────────────────────────────────────────────────────────────────────────────────────
 
   get bufferedBytes(): number {
-    return this.#bytes;
+    return this.#queuedBytes + (this.#delivery?.poll.unsentBytes ?? 0);
   }
 
   send(frame: Encoded): boolean {
-    if (this.#closed !== null || this.#ended || typeof frame !== "string") return false;
-    if (this.#bytes > this.#options.maxBufferedBytes) {
+    if (!this.takesFrames || typeof frame !== "string") return false;
+    if (this.isBehind(this.#options.maxBufferedBytes)) {
       this.#listener?.onOverflow();
       return false;
     }
-    this.#messages.push(frame);
-    this.#bytes += frame.length;
+    this.#queue.push(frame);
+    this.#queuedBytes += frame.length;
     this.#options.counters.framesOut++;
     this.#options.counters.bytesOut += Buffer.byteLength(frame);
-    if (this.#poll !== null) this.#flushSoon();
+    this.#flushSoon();
     return true;
   }
 
@@ -123,123 +138,124 @@ export class LongPollSession implements Transport {
   }
 
   isBehind(bytes: number): boolean {
-    return this.#bytes > bytes;
+    if (this.bufferedBytes <= bytes) return false;
+    // It may only be this turn's own messages: those that a waiting poll takes don't wait for the client.
+    this.#flush();
+    return this.bufferedBytes > bytes;
   }
 
   close(code: number, reason: string): void {
-    if (this.#closed !== null || this.#ended) return;
+    if (!this.takesFrames) return;
     this.#closed = { code, reason };
-    this.#resumeNow();
-    if (this.#poll !== null) {
-      this.#flushSoon();
-    } else if (this.#messages.length === 0) {
-      this.#end(code, reason);
-      return;
-    }
-    // What waits may still be polled for.
+    this.resume();
     this.#cancelExpiry();
-    this.#cancelExpiry = this.#options.clock.schedule(
-      () => this.#end(code, reason),
-      this.#options.closeTimeout,
-    );
+    // What waits may still be polled for.
+    this.#cancelExpiry = this.#options.clock.schedule(() => this.#end(), this.#options.closeTimeout);
+    this.#flushSoon();
+    if (this.#poll === null) this.#endIfDone();
   }
 
   pause(): void {
+    if (!this.takesFrames) return;
     this.#resumed ??= new Promise((resolve) => {
       this.#resume = resolve;
     });
   }
 
   resume(): void {
-    this.#resumeNow();
+    this.#resumed = null;
+    this.#resume?.();
+    this.#resume = null;
   }
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * At the end of the turn: all that it wrote leaves in one answer, and a poll whose client has gone by then is
-   * known to have gone.
+   * All that a turn of the event loop writes leaves in one answer. And a whole turn passes, in which a poll whose
+   * client has hung up already is seen to be gone: a message would be lost with it.
    */
   #flushSoon(): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
+    const poll = this.#poll;
+    if (poll === null || poll === this.#flushing) return;
+    this.#flushing = poll;
     setImmediate(() => {
-      this.#flushing = false;
-      this.#flush();
+      setImmediate(() => {
+        if (this.#flushing === poll) this.#flush();
+      });
     });
   }
 
   #flush(): void {
     const poll = this.#poll;
-    if (poll === null || poll.response.destroyed) return;
-    const messages = this.#messages;
-    const { token } = this;
-    if (messages.length === 0) {
-      if (this.#closed === null) return;
-      this.#poll = null;
-      respond(poll.response, { status: 410, token, messages });
-      this.#end(this.#closed.code, this.#closed.reason);
+    this.#flushing = null;
+    if (poll === null || poll.gone) return;
+    if (this.#queue.length === 0) {
+      if (this.#closed !== null) this.#end();
       return;
     }
+    const delivery: Delivery = { poll, messages: this.#queue, bytes: this.#queuedBytes };
     this.#poll = null;
-    this.#messages = [];
-    this.#bytes = 0;
-    this.#answered = messages;
-    this.#heardAt = this.#options.clock.now();
-    this.#returnIfLost(poll.response, messages);
-    respond(poll.response, { status: 200, token, messages });
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#delivery = delivery;
+    const body = { status: 200, token: this.token, messages: delivery.messages };
+    poll.answer(body, () => {
+      if (this.#delivery === delivery) this.#takeBack(delivery);
+    });
   }
 
-  /** Takes messages back if their answer is cut off, unless a newer poll has come since. */
-  #returnIfLost(response: ServerResponse, messages: string[]): void {
-    response.once("close", () => {
-      if (response.writableFinished || this.#answered !== messages || this.#ended) return;
-      this.#answered = [];
-      this.#messages = [...messages, ...this.#messages];
-      this.#bytes = this.#messages.reduce((sum, message) => sum + message.length, 0);
-      if (this.#poll !== null) this.#flushSoon();
-    });
+  /** The client polls again: it has what was sent, and what is still on its way it has given up. */
+  #settleDelivery(): void {
+    const delivery = this.#delivery;
+    if (delivery === null) return;
+    if (delivery.poll.sent) {
+      delivery.poll.release();
+      this.#delivery = null;
+    } else {
+      delivery.poll.cut();
+      this.#takeBack(delivery);
+    }
+  }
+
+  #takeBack({ messages, bytes }: Delivery): void {
+    this.#delivery = null;
+    this.#queue = [...messages, ...this.#queue];
+    this.#queuedBytes += bytes;
+    this.#flushSoon();
+  }
+
+  #heard(): void {
+    this.#heardAt = this.#options.clock.now();
   }
 
   #watch(ms: number): Cancel {
     return this.#options.clock.schedule(() => {
-      const silent = this.#options.windowMs * SILENT_WINDOWS;
-      const left = this.#poll === null ? this.#heardAt + silent - this.#options.clock.now() : silent;
+      const delivery = this.#delivery;
+      // A large answer may take a slow client longer than the windows.
+      if (this.#poll !== null || (delivery !== null && !delivery.poll.sent)) this.#heard();
+      const left = this.#heardAt + this.#options.windowMs * SILENT_WINDOWS - this.#options.clock.now();
       if (left > 0) this.#cancelExpiry = this.#watch(left);
-      else this.#end(1006, "session expired");
+      else this.#end();
     }, ms);
   }
 
-  #end(code: number, reason: string): void {
+  #endIfDone(): void {
+    if (this.#closed !== null && this.#queue.length === 0 && this.#delivery?.poll.sent !== false) this.#end();
+  }
+
+  #end(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#cancelExpiry();
-    this.#resumeNow();
-    this.#messages = [];
-    this.#bytes = 0;
+    this.resume();
+    this.#poll?.answer({ status: 410, token: this.token, messages: [] });
+    this.#poll = null;
+    this.#delivery?.poll.release();
+    this.#delivery = null;
+    this.#queue = [];
+    this.#queuedBytes = 0;
     this.#onEnd();
+    const { code, reason } = this.#closed ?? { code: 1006, reason: "session expired" };
     this.#listener?.onClose(code, reason);
   }
-
-  #resumeNow(): void {
-    this.#resumed = null;
-    this.#resume?.();
-    this.#resume = null;
-  }
-}
-
-/** Every answer is HTTP 200: the client reads the status in its body. */
-export function respond(
-  response: ServerResponse,
-  body: { readonly status: number; readonly token?: string; readonly messages?: readonly string[] },
-): void {
-  if (response.headersSent || response.destroyed) return;
-  const text = JSON.stringify(body);
-  response.writeHead(200, {
-    "Access-Control-Allow-Origin": "*",
-    "Cache-Control": "no-store",
-    "Content-Type": "application/json; charset=utf-8",
-    "Content-Length": Buffer.byteLength(text),
-  });
-  response.end(text);
 }

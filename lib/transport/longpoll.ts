@@ -2,9 +2,11 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "../logger.ts";
 import type { Accepted, Connect, OnRefusal, Refused } from "./accept.ts";
-import { BodyTooLargeError, readBody } from "./body.ts";
+import { BodyCutError, BodyTooLargeError, readBody } from "./body.ts";
 import { connectInfo, requestTarget, splitTarget } from "./connect-info.ts";
-import { LongPollSession, type LongPollSessionOptions, respond } from "./longpoll-session.ts";
+import { framesOf } from "./longpoll-frames.ts";
+import { respond } from "./longpoll-poll.ts";
+import { LongPollSession, type LongPollSessionOptions } from "./longpoll-session.ts";
 import type { OriginCheck } from "./origin.ts";
 import { decodeParams } from "./params.ts";
 
@@ -24,6 +26,8 @@ const TOKEN_HEADER = "x-phoenix-longpoll-token";
 const AUTH_TOKEN_HEADER = "x-phoenix-authtoken";
 /** The client sends up to 100 frames in one body. */
 const MIN_BATCH_BYTES = 8 * 1024 * 1024;
+/** What `ws` closes with for a frame over `maxPayload`. */
+const TOO_LARGE = 1009;
 
 /** Phoenix's long-polling: a session is opened by a GET without a token, polled by GETs and sent to by POSTs. */
 export class LongPolling {
@@ -50,7 +54,7 @@ export class LongPolling {
         preflight(request, response);
       } else if (request.method === "GET") {
         const session = this.#session(request);
-        if (session !== undefined) session.poll(response);
+        if (session !== undefined) session.poll(request, response);
         else if (draining) this.#refuse(response, { cause: "draining", status: 503 }, since);
         else await this.#open(request, response, pathParams, since);
       } else if (request.method === "POST") {
@@ -59,8 +63,8 @@ export class LongPolling {
         plain(response, 400);
       }
     } catch (error) {
-      // The client went in the middle of its body, or something unforeseen: it has its answer either way.
-      if (!request.destroyed) this.#options.logger.error({ err: error }, "a long-poll request failed");
+      if (error instanceof BodyCutError) return;
+      this.#options.logger.error({ err: error }, "a long-poll request failed");
       plain(response, 500);
     }
   }
@@ -96,7 +100,7 @@ export class LongPolling {
       return;
     }
     const id = randomBytes(18).toString("base64url");
-    const session = new LongPollSession(`${id}.${this.#sign(id)}`, this.#options, () => {
+    const session = new LongPollSession(this.#signed(id), this.#options, () => {
       this.#sessions.delete(id);
       if (this.#sessions.size === 0) this.#allEnded?.();
     });
@@ -140,35 +144,37 @@ export class LongPolling {
 
   async #post(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const session = this.#session(request);
-    if (session === undefined) {
+    // Nothing is read from a client whose channels can't keep up.
+    if (session === undefined || !(await session.ready())) {
       respond(response, { status: 410 });
       return;
     }
+    try {
+      respond(response, { status: await this.#receive(request, session) });
+    } catch (error) {
+      if (!(error instanceof BodyTooLargeError)) throw error;
+      const { maxPayload, logger } = this.#options;
+      logger.warn({ maxPayload }, "closed a long-poll session: a frame, or a batch, is too large");
+      session.close(TOO_LARGE, "");
+      plain(response, 413);
+    }
+  }
+
+  /** Passes on the frames of a POST, and returns the status of its answer. */
+  async #receive(request: IncomingMessage, session: LongPollSession): Promise<number> {
     const { maxPayload } = this.#options;
     const [type = ""] = (request.headers["content-type"] ?? "").toLowerCase().split(";");
     const isBatch = type.trim() === "application/x-ndjson";
-    let frames: string[];
-    try {
-      const body = await readBody(request, isBatch ? Math.max(maxPayload, MIN_BATCH_BYTES) : maxPayload);
-      frames = isBatch ? body.split(/\r?\n/).filter((line) => line !== "") : [body];
-      if (frames.some((frame) => Buffer.byteLength(frame) > maxPayload)) throw new BodyTooLargeError();
-    } catch (error) {
-      if (!(error instanceof BodyTooLargeError)) throw error;
-      this.#options.logger.warn({}, "refused a long-poll body larger than maxPayload");
-      response.setHeader("Connection", "close");
-      plain(response, 413);
-      return;
+    const body = await readBody(request, isBatch ? Math.max(maxPayload, MIN_BATCH_BYTES) : maxPayload);
+    for (const frame of framesOf(body, isBatch)) {
+      if (session.paused) await session.ready();
+      if (!session.takesFrames) return 410;
+      if (frame.length > maxPayload) throw new BodyTooLargeError();
+      if (!session.receive(frame.data)) return 400;
     }
-    for (const frame of frames) {
-      // A batch has binary frames too, in base64.
-      const text = !isBatch || frame.startsWith("[") || frame.startsWith("{");
-      if (!session.receive(text ? frame : Buffer.from(frame, "base64"))) {
-        respond(response, { status: 400 });
-        return;
-      }
-    }
+    // The client sends no more before it has its answer.
     await session.ready();
-    respond(response, { status: 200 });
+    return 200;
   }
 
   // ── tokens ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,15 +184,17 @@ export class LongPolling {
     const header = request.headers[TOKEN_HEADER];
     const token = typeof header === "string" ? header : queryToken(request);
     if (token === undefined) return undefined;
-    const [id = "", signature = ""] = token.split(".");
-    const expected = Buffer.from(this.#sign(id));
-    const given = Buffer.from(signature);
+    const [id = ""] = token.split(".", 1);
+    const given = Buffer.from(token);
+    const expected = Buffer.from(this.#signed(id));
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
     return this.#sessions.get(id);
   }
 
-  #sign(id: string): string {
-    return createHmac("sha256", this.#options.secret).update(`longpoll:${id}`).digest("base64url");
+  /** The token of a session. */
+  #signed(id: string): string {
+    const signature = createHmac("sha256", this.#options.secret).update(`longpoll:${id}`);
+    return `${id}.${signature.digest("base64url")}`;
   }
 }
 
@@ -202,6 +210,7 @@ function queryToken(request: IncomingMessage): string | undefined {
 const PLAIN_HEADERS = {
   "Access-Control-Allow-Origin": "*",
   "Cache-Control": "max-age=0, private, must-revalidate",
+  "Content-Length": 0,
 };
 
 /** All origins may ask: who may connect is decided by checkOrigin, at each request. */
