@@ -395,6 +395,7 @@ export class Endpoint {
   }
 
   async #drain({ batchSize = 10_000, intervalMs = 2_000, timeoutMs = 30_000 }: DrainOptions): Promise<void> {
+    for (const mount of this.#mounts) mount.drain();
     const connections = this.#mounts.flatMap((mount) => [...mount.lingering, ...mount.connections]);
     const timers: Cancel[] = [];
     const after = (ms: number) =>

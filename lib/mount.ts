@@ -279,6 +279,12 @@ export class Mount {
     }
   }
 
+  /** Refuses the clients about which connect hasn't decided yet. */
+  drain(): void {
+    this.#upgrades?.drain();
+    this.#longPolling?.drain();
+  }
+
   async closed(): Promise<void> {
     await Promise.all([this.#upgrades?.closed(), this.#longPolling?.closed()]);
   }

@@ -7,19 +7,18 @@ import { encodePayload } from "../protocol/payload.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
-import { assertEvent } from "./arguments.ts";
+import { assertEvent, assertTopic } from "./arguments.ts";
 import type { ChannelProcess, Info } from "./channel-process.ts";
 
 /** What an app's channel holds: its way to the process that runs it. */
 export class ChannelHandle implements ChannelContext {
-  readonly assigns: object;
+  assigns: object = {};
   readonly #process: ChannelProcess;
   #timers: Set<Cancel> | null = null;
   #onEnd: Set<() => void> | null = null;
 
-  constructor(process: ChannelProcess, assigns: object) {
+  constructor(process: ChannelProcess) {
     this.#process = process;
-    this.assigns = assigns;
   }
 
   get topic(): string {
@@ -126,9 +125,7 @@ export class ChannelHandle implements ChannelContext {
   }
 
   subscribe(key: string, fastlane: boolean): void {
-    if (typeof key !== "string") {
-      throw new ConfigError("invalid_argument", `subscribe(topic) needs a string, got ${describe(key)}`);
-    }
+    assertTopic("subscribe", key);
     const process = this.#process;
     if (key === this.topic && process.route.subscribesAtJoin) {
       throw new StateError(

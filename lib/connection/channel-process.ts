@@ -88,7 +88,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     this.#replaces = replaces;
     this.#since = connection.host.clock.now();
     this.rate = connection.meter(route.rateLimiter);
-    this.#handle = new ChannelHandle(this, { ...connection.socket.assigns, ...route.assigns });
+    this.#handle = new ChannelHandle(this);
     this.subscriptions = new Subscriptions(this.#handle, join.topic, route.intercepts, connection.host, this);
   }
 
@@ -119,6 +119,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     const payload = this.#join?.payload;
     settle(
       () => {
+        this.#handle.assigns = { ...this.connection.socket.assigns, ...this.route.assigns };
         const channel = new this.route.channelClass(this.#handle);
         this.#channel = channel;
         return validated(this.route.joinSchema, payload, (value) => channel.join(this.topic, value));
@@ -271,6 +272,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   #refused(payload: EncodedPayload): void {
     this.#state = "ended";
+    this.abort.abortSoon();
     this.#cleanUp();
     this.connection.forget(this);
     if (this.#abandoned === null) {

@@ -89,6 +89,7 @@ export class Subscriptions implements Subscriber {
   open(): void {
     const held = this.#held ?? [];
     this.#held = null;
+    for (const envelope of held) this.taken(envelope);
     for (const envelope of held) this.receive(envelope);
   }
 
@@ -123,7 +124,7 @@ export class Subscriptions implements Subscriber {
 
   /** A broadcast for the client: by the fastlane, unless its event is intercepted. */
   receive(envelope: Envelope): void {
-    if (this.#held !== null) this.#held.push(envelope);
+    if (this.#held !== null) this.#hold(this.#held, envelope);
     else if (this.#intercepts?.has(envelope.event)) this.#queue("out", envelope);
     else this.#sink.fastlane(envelope);
   }
@@ -141,9 +142,18 @@ export class Subscriptions implements Subscriber {
   }
 
   #queue(kind: "out" | "broadcast", envelope: Envelope): void {
-    // Broadcasts wait for a slow handler as bytes wait for a slow client, and are bounded alike.
+    if (this.#mayWait(envelope)) this.#sink.queue(kind, envelope);
+  }
+
+  #hold(held: Envelope[], envelope: Envelope): void {
+    if (this.#mayWait(envelope)) held.push(envelope);
+  }
+
+  /** Broadcasts wait for a slow handler, or join, as bytes wait for a slow client, and are bounded alike. */
+  #mayWait(envelope: Envelope): boolean {
     this.#waitingBytes += payloadSize(envelope.payload);
-    if (this.#waitingBytes > this.#host.maxBufferedBytes) this.#sink.overflow();
-    else this.#sink.queue(kind, envelope);
+    if (this.#waitingBytes <= this.#host.maxBufferedBytes) return true;
+    this.#sink.overflow();
+    return false;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, ReturnError } from "../errors.ts";
-import type { Entries, PresenceEntry } from "./entries.ts";
+import { type Entries, type PresenceEntry, sealed } from "./entries.ts";
 
 /**
  * Entries with what `fetch` has returned for their keys. Their metas stay as they are; keys that it left out do so
@@ -8,6 +8,7 @@ import type { Entries, PresenceEntry } from "./entries.ts";
  * @throws ReturnError (`invalid_return`)
  */
 export function decorate(entries: Entries, fetched: unknown): Entries {
+  if (fetched === entries) return entries;
   const decorations = record(fetched, "the entries by key");
   const decorated: Record<string, PresenceEntry> = Object.create(null);
   for (const [key, entry] of Object.entries(entries)) {
@@ -21,7 +22,7 @@ export function decorate(entries: Entries, fetched: unknown): Entries {
             metas: entry.metas,
           });
   }
-  return decorated;
+  return sealed(decorated);
 }
 
 function record(value: unknown, expected: string): Record<string, unknown> {

@@ -1,3 +1,4 @@
+import { shareEncoding } from "../protocol/payload.ts";
 import type { Entry } from "./tracker.ts";
 
 /** What is known of one presence: the app's data, and `phx_ref`. */
@@ -57,7 +58,7 @@ export class Topics {
     return this.#topics.get(topic)?.get(key)?.refs.get(ref);
   }
 
-  /** What is present on a topic now, or what of one key is. Nobody can change it. */
+  /** What is present on a topic now, or what of one key is. */
   entries(topic: string, key?: string): Entries {
     const entries: Record<string, PresenceEntry> = Object.create(null);
     const slots = this.#topics.get(topic);
@@ -67,7 +68,7 @@ export class Topics {
       const slot = slots?.get(key);
       if (slot !== undefined) entries[key] = seen(slot);
     }
-    return entries;
+    return sealed(entries);
   }
 }
 
@@ -86,7 +87,12 @@ export function byKey(entries: Iterable<Entry>): Entries {
   }
   const grouped: Record<string, PresenceEntry> = Object.create(null);
   for (const [key, list] of metas) grouped[key] = presenceEntry(list);
-  return grouped;
+  return sealed(grouped);
+}
+
+/** For many to read and to send: nobody can change it, and it is encoded once. */
+export function sealed<T extends object>(payload: T): T {
+  return Object.freeze(shareEncoding(payload));
 }
 
 function presenceEntry(metas: readonly Meta[]): PresenceEntry {

@@ -3,7 +3,7 @@ import type { Channel, ChannelContext } from "../channel.ts";
 import { assertTopic, RESERVED } from "../connection/arguments.ts";
 import { Endpoint, type EndpointInternals, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe, StateError } from "../errors.ts";
-import { encodePayload, shareEncoding } from "../protocol/payload.ts";
+import { encodePayload } from "../protocol/payload.ts";
 import type { Socket } from "../socket.ts";
 import {
   assertKey,
@@ -15,7 +15,7 @@ import {
 } from "./arguments.ts";
 import { decorate } from "./decorate.ts";
 import { DiffQueue } from "./diff.ts";
-import { type Diff, type Entries, type Meta, type PresenceEntry, Topics } from "./entries.ts";
+import { type Diff, type Entries, type Meta, type PresenceEntry, sealed, Topics } from "./entries.ts";
 import { Reactions } from "./reactions.ts";
 import { type Entry, Tracker, type TrackerMessage } from "./tracker.ts";
 
@@ -283,12 +283,11 @@ export class Presence {
       return;
     }
     const { joins, leaves } = diff;
-    const both = Object.assign(Object.create(null), leaves, joins);
+    const both: Entries = Object.freeze(Object.assign(Object.create(null), leaves, joins));
+    const make = (fetched: unknown) =>
+      sealed({ joins: decorate(joins, fetched), leaves: decorate(leaves, fetched) });
     this.#fetching.add(topic);
-    void this.#decorated(topic, both, (fetched) => ({
-      joins: decorate(joins, fetched),
-      leaves: decorate(leaves, fetched),
-    })).then((decorated) => {
+    void this.#decorated(topic, both, make).then((decorated) => {
       this.#deliver(topic, decorated);
       this.#fetching.delete(topic);
       if (this.#diffs.has(topic)) this.#flushSoon();
@@ -308,7 +307,7 @@ export class Presence {
     return this.handleMetas !== Presence.prototype.handleMetas;
   }
 
-  /** What `make` makes of what `fetch` returns for the entries, or of themselves if it fails; for many to send. */
+  /** What `make` makes of what `fetch` returns for the entries, or of themselves if it fails. */
   async #decorated<T extends object>(
     topic: string,
     entries: Entries,
@@ -316,7 +315,7 @@ export class Presence {
   ): Promise<T> {
     if (this.#decorates && Object.keys(entries).length > 0) {
       try {
-        const made = shared(make(await this.fetch(topic, entries)));
+        const made = make(await this.fetch(topic, entries));
         // Here, where it can be mended, and not where a channel pushes it.
         encodePayload(made);
         return made;
@@ -327,7 +326,7 @@ export class Presence {
         );
       }
     }
-    return shared(make(entries));
+    return make(entries);
   }
 }
 
@@ -346,8 +345,4 @@ function claim(endpoint: Endpoint, name: string): void {
 /** The names in the arguments of `track` and `update`, and what follows them. */
 function split(args: readonly unknown[]): [names: readonly unknown[], last: unknown] {
   return args.length > 2 ? [args.slice(0, 2), args[2]] : [args.slice(0, 1), args[1]];
-}
-
-function shared<T extends object>(payload: T): T {
-  return Object.freeze(shareEncoding(payload));
 }

@@ -43,9 +43,12 @@ export function decodeFrozen(payload: EncodedPayload): unknown {
   return typeof payload === "string" ? deepFreeze(JSON.parse(payload)) : payload;
 }
 
-/** The number of bytes, near enough for accounting (a string counts its UTF-16 units). */
+/** What keeping one costs besides its bytes, roughly. */
+const OVERHEAD = 100;
+
+/** The bytes that a waiting payload costs, near enough for accounting (a string counts its UTF-16 units). */
 export function payloadSize(payload: EncodedPayload): number {
-  return payload.length;
+  return payload.length + OVERHEAD;
 }
 
 const SHARED = Symbol("encoding shared");

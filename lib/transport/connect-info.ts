@@ -43,7 +43,7 @@ function requestUri(request: IncomingMessage): URL {
   // The setters ignore a Host header that isn't a host, where the constructor would throw.
   uri.host = request.headers.host ?? "localhost";
   uri.pathname = path;
-  uri.search = query;
+  uri.search = query === "" ? "" : `?${query}`;
   return uri;
 }
 

@@ -33,6 +33,8 @@ const TOO_LARGE = 1009;
 export class LongPolling {
   readonly #options: LongPollOptions;
   readonly #sessions = new Map<string, LongPollSession>();
+  /** What refuses each client about which connect hasn't decided. */
+  readonly #undecided = new Set<() => void>();
   #allEnded: (() => void) | null = null;
 
   constructor(options: LongPollOptions) {
@@ -67,6 +69,11 @@ export class LongPolling {
       this.#options.logger.error({ err: error }, "a long-poll request failed");
       plain(response, 500);
     }
+  }
+
+  /** Refuses the clients about which connect hasn't decided yet. */
+  drain(): void {
+    for (const refuse of this.#undecided) refuse();
   }
 
   /** Resolves when no session is left. */
@@ -124,6 +131,7 @@ export class LongPolling {
     return new Promise((resolve) => {
       const give = (result: Accepted | Refused | undefined) => {
         cancel();
+        this.#undecided.delete(onDrain);
         response.off("close", onGone);
         resolve(result);
       };
@@ -131,10 +139,13 @@ export class LongPolling {
         abort.abort();
         give(undefined);
       };
-      const cancel = clock.schedule(() => {
+      const giveUp = (cause: "connect_timeout" | "draining") => {
         abort.abort();
-        give({ cause: "connect_timeout", status: 503 });
-      }, connectTimeout);
+        give({ cause, status: 503 });
+      };
+      const onDrain = () => giveUp("draining");
+      this.#undecided.add(onDrain);
+      const cancel = clock.schedule(() => giveUp("connect_timeout"), connectTimeout);
       response.once("close", onGone);
       void outcome.then(give);
     });

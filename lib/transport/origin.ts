@@ -34,7 +34,8 @@ type Allowed = (origin: string, request: IncomingMessage) => boolean;
 
 const sameHost: Allowed = (origin, request) => {
   const url = parse(origin);
-  const host = parse(`http://${request.headers.host}`);
+  const { host: header } = request.headers;
+  const host = header === undefined ? null : parse(`http://${header}`);
   return url !== null && host !== null && url.hostname === host.hostname;
 };
 

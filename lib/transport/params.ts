@@ -39,37 +39,32 @@ function decodeComponent(text: string): string {
 /** `user[address][street]` → user, address, street; a list's segment is "". */
 function segments(key: string): string[] {
   const open = key.indexOf("[");
-  if (open < 0 || !key.endsWith("]")) return [key];
+  if (open <= 0 || !key.endsWith("]")) return [key];
   return [key.slice(0, open), ...key.slice(open + 1, -1).split("][")];
 }
 
-function assign(root: ParamGroup, path: string[], value: string): void {
-  let parent = root;
-  for (let i = 0; ; i++) {
-    const name = path[i] ?? "";
-    const present = parent[name];
-    if (i === path.length - 1) {
-      if (present === undefined) parent[name] = value;
-      return;
-    }
-    if (path[i + 1] === "") {
-      if (present !== undefined && !Array.isArray(present)) return;
-      const list = present ?? [];
-      parent[name] = list;
-      if (i + 2 === path.length) {
-        list.push(value);
+/** Puts a value where its path leads, unless something of another kind is there already. */
+function assign(root: ParamGroup, path: readonly string[], value: string): void {
+  let parent: ParamGroup | ParamValue[] = root;
+  for (const [i, name] of path.entries()) {
+    const next = path[i + 1];
+    const make = (): ParamValue => (next === undefined ? value : next === "" ? [] : group());
+    let child: ParamValue | undefined;
+    if (Array.isArray(parent)) {
+      // Each name of a list's item begins an item of its own, as in user[][name]=1.
+      child = make();
+      parent.push(child);
+    } else {
+      child = parent[name];
+      if (child === undefined) {
+        child = make();
+        parent[name] = child;
+      } else if (next === undefined) {
         return;
       }
-      const item = group();
-      list.push(item);
-      parent = item;
-      i++;
-    } else {
-      if (present !== undefined && (typeof present === "string" || Array.isArray(present))) return;
-      const child = present ?? group();
-      parent[name] = child;
-      parent = child;
     }
+    if (next === undefined || typeof child === "string" || Array.isArray(child) !== (next === "")) return;
+    parent = child;
   }
 }
 

@@ -53,7 +53,7 @@ export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
     "Connection: close",
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...Object.entries(headers)
-      .filter(([name]) => !["connection", "content-length"].includes(name.toLowerCase()))
+      .filter(([name]) => !["connection", "content-length", "transfer-encoding"].includes(name.toLowerCase()))
       .map(([name, value]) => `${name}: ${value}`),
   ];
   socket.once("finish", () => socket.destroy());

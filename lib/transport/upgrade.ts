@@ -45,6 +45,8 @@ export class Upgrades {
   readonly #server: WebSocketServer;
   readonly #pending = new WeakMap<IncomingMessage, Pending>();
   readonly #open = new Set<WebSocket>();
+  /** What refuses each client about which connect hasn't decided. */
+  readonly #undecided = new Set<() => void>();
   #allClosed: (() => void) | null = null;
 
   constructor(options: UpgradeOptions) {
@@ -91,6 +93,11 @@ export class Upgrades {
     // The auth token isn't a subprotocol's name: ws would refuse it, so it never sees the header.
     delete request.headers["sec-websocket-protocol"];
     this.#server.handleUpgrade(request, socket, head, (ws) => this.#opened(ws, pending));
+  }
+
+  /** Refuses the clients about which connect hasn't decided yet. */
+  drain(): void {
+    for (const refuse of this.#undecided) refuse();
   }
 
   /** Resolves when all WebSockets of this mount are closed, TCP and all. */
@@ -158,6 +165,7 @@ export class Upgrades {
     const finish = () => {
       over = true;
       cancel();
+      this.#undecided.delete(onDrain);
       socket.off("data", onData).off("end", onGone).off("close", onGone).off("error", onGone);
     };
     const onGone = () => {
@@ -166,11 +174,15 @@ export class Upgrades {
       abort.abort();
       socket.destroy();
     };
-    const cancel: Cancel = this.#options.clock.schedule(() => {
+    const giveUp = (cause: "connect_timeout" | "draining") => {
       finish();
       abort.abort();
-      this.#refuse(request, pending, { cause: "connect_timeout", status: 503 });
-    }, this.#options.connectTimeout);
+      this.#refuse(request, pending, { cause, status: 503 });
+    };
+    const onDrain = () => giveUp("draining");
+    this.#undecided.add(onDrain);
+    const { clock, connectTimeout } = this.#options;
+    const cancel: Cancel = clock.schedule(() => giveUp("connect_timeout"), connectTimeout);
     socket.on("data", onData).on("end", onGone).on("close", onGone).on("error", onGone);
     void outcome.then((result) => {
       if (over) return;

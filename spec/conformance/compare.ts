@@ -91,7 +91,7 @@ function abbreviated(text: string): string {
 }
 
 /** Puts each presence_state before the presence_diffs of its topic beside it: either order is right. */
-function presenceInOrder(items: readonly Item[]): Item[] {
+export function presenceInOrder(items: readonly Item[]): Item[] {
   const ordered = [...items];
   for (let i = 1; i < ordered.length; i++) {
     for (let j = i; j > 0; j--) {

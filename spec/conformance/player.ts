@@ -24,11 +24,12 @@ export async function play(
   for (const [i, step] of scenario.steps.entries()) {
     const name = actionOf(step, actions);
     await actions[name]?.(step[name]);
-    await received(step, `step ${i + 1}, ${name}`, connections);
+    await compareReceived(step.receives, `step ${i + 1}, ${name}`, connections);
   }
 }
 
-function actionOf(step: Step, actions: Actions): string {
+/** The name of a step's one action. */
+export function actionOf(step: Step, actions: object): string {
   const names = Object.keys(step).filter((key) => key !== "receives" && !key.startsWith("_"));
   const [name] = names;
   if (name === undefined || names.length > 1 || !Object.hasOwn(actions, name)) {
@@ -37,8 +38,9 @@ function actionOf(step: Step, actions: Actions): string {
   return name;
 }
 
-async function received(
-  { receives }: Step,
+/** Compares what connections have received with what is recorded, once all of it is there. */
+export async function compareReceived(
+  receives: Step["receives"],
   where: string,
   connections: ReadonlyMap<string, PlayedConnection>,
 ): Promise<void> {

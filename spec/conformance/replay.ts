@@ -1,13 +1,17 @@
-import type { MountOptions } from "../../lib/index.ts";
+import type { Clock, MountOptions } from "../../lib/index.ts";
 import { serve } from "../support/server.ts";
 import { mountOptions, RecordedSocket } from "./channels.ts";
 import { readScenarios, type Scenario } from "./scenario.ts";
 
-/** Defines a test for each scenario of a file, played against a server such as the recorded one. */
-export function replay(
+/**
+ * Defines a test for each scenario of a file, played against a server such as the recorded one. Its clock is the
+ * system's, unless `makeClock` makes another.
+ */
+export function replay<C extends Clock | undefined>(
   file: string,
   options: MountOptions,
-  play: (scenario: Scenario, port: number) => Promise<void>,
+  play: (scenario: Scenario, port: number, clock: C) => Promise<void>,
+  makeClock: () => C = () => undefined as C,
 ): void {
   for (const scenario of readScenarios(file)) {
     const missing = unserved(scenario);
@@ -16,8 +20,9 @@ export function replay(
       continue;
     }
     it(scenario.name, async () => {
-      const { port } = await serve(RecordedSocket, { ...mountOptions, ...options });
-      await play(scenario, port);
+      const clock = makeClock();
+      const { port } = await serve(RecordedSocket, { ...mountOptions, ...options }, { clock });
+      await play(scenario, port, clock);
     });
   }
 }

@@ -2,45 +2,47 @@ import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import { afterTest } from "../support/teardown.ts";
 import { Inbox } from "./inbox.ts";
-import { type PlayedConnection, play } from "./player.ts";
+import { type Actions, type PlayedConnection, play } from "./player.ts";
 import { textItem } from "./raw-frames.ts";
 import { parts, type Scenario } from "./scenario.ts";
 
 /** Plays a scenario of frames, over the `ws` client. */
 export function playWebSocket(scenario: Scenario, port: number): Promise<void> {
-  const clients = new Map<string, Client>();
-  const client = (conn: unknown): Client => {
+  const clients = new Map<string, WebSocketClient>();
+  return play(scenario, webSocketActions(port, clients), clients);
+}
+
+/** What scenarios do over WebSockets. */
+export function webSocketActions(port: number, clients: Map<string, WebSocketClient>): Actions {
+  const client = (conn: unknown): WebSocketClient => {
     const found = clients.get(String(conn));
     if (found === undefined) throw new Error(`${conn} hasn't been opened`);
     return found;
   };
-  return play(
-    scenario,
-    {
-      async open(argument) {
-        const { conn, path } = parts(argument, ["conn", "path"], "open");
-        const opened = new Client(`ws://127.0.0.1:${port}${path}`);
-        clients.set(String(conn), opened);
-        await opened.decided;
-      },
-      send(argument) {
-        const { conn, ...message } = parts(argument, ["conn", "frame", "text", "binary"], "send");
-        client(conn).send([messageData(message)]);
-      },
-      burst(argument) {
-        const { conn, frames } = parts(argument, ["conn", "frames"], "burst");
-        client(conn).send((frames as unknown[]).map(burstData));
-      },
-      close(argument) {
-        const { conn, code } = parts(argument, ["conn", "code"], "close");
-        client(conn).close(code as number | undefined);
-      },
+  return {
+    async open(argument) {
+      const { conn, path } = parts(argument, ["conn", "path"], "open");
+      const opened = new WebSocketClient(`ws://127.0.0.1:${port}${path}`);
+      clients.set(String(conn), opened);
+      await opened.decided;
     },
-    clients,
-  );
+    send(argument) {
+      const { conn, ...message } = parts(argument, ["conn", "frame", "text", "binary"], "send");
+      client(conn).send([messageData(message)]);
+    },
+    burst(argument) {
+      const { conn, frames } = parts(argument, ["conn", "frames"], "burst");
+      client(conn).send((frames as unknown[]).map(burstData));
+    },
+    close(argument) {
+      const { conn, code } = parts(argument, ["conn", "code"], "close");
+      client(conn).close(code as number | undefined);
+    },
+  };
 }
 
-class Client implements PlayedConnection {
+/** A connection over the `ws` client. */
+export class WebSocketClient implements PlayedConnection {
   readonly inbox = new Inbox();
   /** The server has taken the connection, or refused it. */
   readonly decided: Promise<boolean>;
@@ -103,7 +105,7 @@ function messageData(message: Record<string, unknown>): string | Buffer {
 }
 
 /** One of a burst: a bare frame, or what a send would have. */
-function burstData(frame: unknown): string | Buffer {
+export function burstData(frame: unknown): string | Buffer {
   if (typeof frame === "string") return frame;
   const isMessage =
     typeof frame === "object" && frame !== null && ["frame", "text", "binary"].some((part) => part in frame);
