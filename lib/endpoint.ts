@@ -149,7 +149,6 @@ export class Endpoint {
       logger: this.#logger,
       logs: this.#logger !== quietLogger,
       filter: (value) => filterParameters(value, words),
-      isDraining: () => this.#draining !== null,
       secret: checked.secret === undefined ? randomBytes(32) : Buffer.from(checked.secret),
     };
   }

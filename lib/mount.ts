@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "./clock.ts";
-import { CLOSE } from "./connection/close-codes.ts";
 import { connect } from "./connection/connect.ts";
 import type { Connection, ConnectionHost } from "./connection/connection.ts";
 import type { Counters } from "./connection/counters.ts";
@@ -149,7 +148,6 @@ export interface MountHost {
   readonly logs: boolean;
   /** Signs long-poll tokens. */
   readonly secret: Buffer;
-  isDraining(): boolean;
   /** Hides what filterParameters name. */
   filter(value: unknown): unknown;
 }
@@ -221,11 +219,7 @@ export class Mount {
         socketClass,
         paramsSchema,
         serializers,
-        opened: (connection: Connection) => {
-          this.connections.add(connection);
-          // Its connect was under way when the drain began.
-          if (host.isDraining()) queueMicrotask(() => connection.close(CLOSE.drain));
-        },
+        opened: (connection: Connection) => this.connections.add(connection),
       };
       const ask: Connect = (info, pathParams) => connect(connectOptions, info, pathParams);
       const onRefusal: OnRefusal = (refused, since) => report.refused(refused, since);

@@ -227,7 +227,6 @@ export class Presence {
 
   #ended(context: ChannelContext): void {
     const owned = this.#owned.get(context);
-    this.#owned.delete(context);
     for (const keys of owned?.values() ?? []) for (const ref of keys.values()) this.#tracker.remove(ref);
   }
 

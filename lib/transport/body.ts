@@ -36,8 +36,9 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
       }
     });
     request.once("end", () => resolve(Buffer.concat(chunks)));
-    request.once("close", () => reject(new BodyCutError()));
-    request.once("error", () => reject(new BodyCutError()));
+    request.once("close", () => {
+      if (!request.readableEnded) reject(new BodyCutError());
+    });
   });
 }
 

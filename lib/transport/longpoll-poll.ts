@@ -22,11 +22,6 @@ export class Poll {
     response.once("close", onClose);
   }
 
-  /** The client has hung up. The socket knows it some turns before the response does. */
-  get gone(): boolean {
-    return this.#response.destroyed || this.#socket.destroyed || this.#socket.readableEnded;
-  }
-
   /** The operating system has all of the answer. */
   get sent(): boolean {
     return this.#sent;
@@ -46,9 +41,9 @@ export class Poll {
         this.release();
         lost();
       };
-      // Node says that a response is finished also if its socket was destroyed under it.
+      // Node says that a response is finished also if the client had hung up before.
       response.once("finish", () => {
-        this.#sent = !socket.destroyed;
+        this.#sent = !socket.destroyed && !socket.readableEnded;
       });
       response.once("close", () => {
         if (!this.#sent) this.#lost?.();

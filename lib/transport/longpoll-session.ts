@@ -96,7 +96,6 @@ export class LongPollSession implements Transport {
   /** Answers a poll with what waits, or lets it wait. A newer poll takes over from an older one. */
   poll(request: IncomingMessage, response: ServerResponse): void {
     const { clock, windowMs } = this.#options;
-    this.#heard();
     this.#settleDelivery();
     const poll = new Poll(request, response, () => {
       cancelWindow();
@@ -147,7 +146,6 @@ export class LongPollSession implements Transport {
   close(code: number, reason: string): void {
     if (!this.takesFrames) return;
     this.#closed = { code, reason };
-    this.resume();
     this.#cancelExpiry();
     // What waits may still be polled for.
     this.#cancelExpiry = this.#options.clock.schedule(() => this.#end(), this.#options.closeTimeout);
@@ -171,8 +169,8 @@ export class LongPollSession implements Transport {
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * All that a turn of the event loop writes leaves in one answer. And a whole turn passes, in which a poll whose
-   * client has hung up already is seen to be gone: a message would be lost with it.
+   * All that a turn of the event loop writes leaves in one answer. And a whole turn passes, which shows whether the
+   * client has hung up already: a message would be lost with it.
    */
   #flushSoon(): void {
     const poll = this.#poll;
@@ -188,7 +186,7 @@ export class LongPollSession implements Transport {
   #flush(): void {
     const poll = this.#poll;
     this.#flushing = null;
-    if (poll === null || poll.gone) return;
+    if (poll === null) return;
     if (this.#queue.length === 0) {
       if (this.#closed !== null) this.#end();
       return;

@@ -4,9 +4,6 @@ import { code, rows, section, source } from "./markdown.ts";
 
 const PAGE = "docs/limits.md";
 
-/** Options that are accepted and have no effect yet. */
-const NOT_YET = ["secret", "longpoll"];
-
 /** The text between the braces, or brackets, that follow a mark in a source file. */
 function block(path: string, mark: string): string {
   const text = source(path);
@@ -34,39 +31,50 @@ function keys(declaration: string): string[] {
 
 const tables = ["Who may connect", "Each connection", "The transport"];
 
+/** The one option that WebSockets don't have. */
+const LONGPOLL_ONLY = "windowMs";
+
+/** The options of a mount, with the defaults that the page gives. */
+function documented(): Record<string, unknown> {
+  const listed = tables.flatMap((heading) => rows(section(PAGE, heading), "option"));
+  const options = listed.map((row) => [code(row.option), evaluate(code(row.default))]);
+  expect(new Set(options.map(([name]) => name)).size).to.equal(listed.length);
+  return Object.fromEntries(options) as Record<string, unknown>;
+}
+
 describe("docs/limits.md", () => {
   it("gives the default of each option of a mount", () => {
-    const listed = tables.flatMap((heading) => rows(section(PAGE, heading), "option"));
-    const documented = listed.map((row) => [code(row.option), evaluate(code(row.default))]);
-    const defaults = evaluate(block("lib/mount.ts", "const DEFAULTS: Checked<TransportOptions> = {"));
-    expect(Object.fromEntries(documented)).to.deep.equal(defaults);
-    expect(documented).to.have.length(Object.keys(defaults as object).length);
+    const defaults = {
+      ...(evaluate(block("lib/mount.ts", "const DEFAULTS: Checked<TransportOptions> = {")) as object),
+      [LONGPOLL_ONLY]: evaluate(/windowMs: ([\d_]+),/.exec(source("lib/mount.ts"))?.[1] ?? ""),
+    };
+    expect(documented()).to.deep.equal(defaults);
   });
 
   it("mentions each other option of a mount", () => {
     const text = tables.map((heading) => section(PAGE, heading)).join("\n");
-    const all = ["interface WebSocketOptions", "interface MountOptions"].flatMap((mark) =>
-      keys(block("lib/mount.ts", mark)),
+    const all = ["interface WebSocketOptions", "interface LongPollOptions", "interface MountOptions"].flatMap(
+      (mark) => keys(block("lib/mount.ts", mark)),
     );
-    for (const option of all.filter((name) => !NOT_YET.includes(name))) {
+    for (const option of all) {
       expect(text, option).to.match(new RegExp(`\`${option}\\b`));
     }
   });
 
   it("names the options as a mount takes them", () => {
     class UserSocket extends Socket {}
-    const listed = tables.flatMap((heading) => rows(section(PAGE, heading), "option"));
-    const options = Object.fromEntries(listed.map((row) => [code(row.option), evaluate(code(row.default))]));
+    const { [LONGPOLL_ONLY]: only, ...options } = documented();
     new Endpoint().socket("/socket", UserSocket, options as MountOptions);
     new Endpoint().socket("/socket", UserSocket, { websocket: options as MountOptions });
+    new Endpoint().socket("/socket", UserSocket, {
+      longpoll: { ...options, [LONGPOLL_ONLY]: only } as MountOptions,
+    });
   });
 
   it("lists each option of an endpoint, with the words that are hidden", () => {
     const listed = rows(section(PAGE, "The endpoint"), "option");
     const options = keys(block("lib/endpoint.ts", "interface EndpointOptions"));
-    expect(listed.map((row) => code(row.option))).to.have.members(
-      options.filter((name) => !NOT_YET.includes(name)),
-    );
+    expect(listed.map((row) => code(row.option))).to.have.members(options);
     const words = listed.find((row) => row.option === "`filterParameters`")?.default;
     expect(source("lib/endpoint.ts")).to.include(`checked.filterParameters ?? ${code(words)}`);
   });
@@ -80,18 +88,34 @@ describe("docs/limits.md", () => {
     expect(documented).to.have.length(keys(block("lib/endpoint.ts", "interface DrainOptions")).length);
   });
 
+  it("lists the keys of a rate limit, and their defaults", () => {
+    const listed = rows(section(PAGE, "Rate limits"), "key");
+    expect(listed.map((row) => code(row.key))).to.have.members(
+      keys(block("lib/connection/rate-limit.ts", "interface RateLimit")),
+    );
+    const by = code(listed.find((row) => row.key === "`by`")?.default);
+    expect(source("lib/connection/rate-limit.ts"))
+      .to.include(`by = ${by},`)
+      .and.include("hardLimit = limit * 10");
+    expect(listed.find((row) => row.key === "`hardLimit`")?.default).to.equal("ten times `limit`");
+  });
+
   it("gives the limits that are no options as the code has them", () => {
     const inCode: [file: string, pattern: RegExp][] = [
       ["lib/protocol/v2-json.ts", /const MAX_NAME = ([\d_]+);/],
       ["lib/connection/mailbox.ts", /const MAX_PER_TURN = ([\d_]+);/],
-      ["lib/connection/channel-process.ts", /const CONFIRM_TIMEOUT = ([\d_]+);/],
+      ["lib/connection/subscriptions.ts", /const CONFIRM_TIMEOUT = ([\d_]+);/],
       ["lib/transport/upgrade.ts", /const MAX_EARLY_BYTES = ([\d_]+);/],
+      ["lib/transport/websocket.ts", /const MAX_PING_INTERVAL = ([\d_]+);/],
+      ["lib/transport/longpoll-session.ts", /const SILENT_WINDOWS = ([\d_]+);/],
+      ["lib/transport/longpoll.ts", /const MIN_BATCH_BYTES = ([\d_ *]+);/],
+      ["lib/connection/expiry.ts", /const WARN_SECONDS = ([\d_]+);/],
       ["lib/connection/connect.ts", /Buffer\.byteLength\(reason\) > ([\d_]+)/],
       ["lib/logger.ts", /const MAX_DEPTH = ([\d_]+);/],
     ];
     const values = inCode.map(([file, pattern]) => {
       const match = pattern.exec(source(file));
-      return Number(match?.[1]?.replaceAll("_", "") ?? Number.NaN);
+      return evaluate(match?.[1] ?? "NaN");
     });
     const documented = rows(section(PAGE, "Fixed limits"), "what").map((row) =>
       Number.parseInt(row.limit ?? "", 10),
@@ -100,7 +124,9 @@ describe("docs/limits.md", () => {
   });
 
   it("lists what stats() returns", () => {
-    const documented = rows(section(PAGE, "What to watch"), "field").map((row) => code(row.field));
+    const documented = rows(section(PAGE, "What to watch"), "field").flatMap((row) =>
+      [...(row.field ?? "").matchAll(/`(\w+)`/g)].map((match) => match[1]),
+    );
     expect(documented).to.have.members(Object.keys(new Endpoint().stats()));
   });
 });

@@ -52,6 +52,8 @@ export async function workshop(packages: readonly string[] = []): Promise<string
   ensureBuilt();
   const directory = await mkdtemp(join(tmpdir(), "phoenix-channels-docs-"));
   afterTest(() => rm(directory, { recursive: true, force: true }));
+  // A package of its own, whatever the directories above it hold.
+  await writeFile(join(directory, "package.json"), "{}");
   const modules = join(directory, "node_modules");
   await mkdir(modules);
   await symlink(ROOT, join(modules, "phoenix-channels-server"), "junction");

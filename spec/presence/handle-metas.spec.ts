@@ -84,6 +84,7 @@ describe("presence: handleMetas", () => {
     }
     const { presence, enter } = await servePresence({ presence: Both });
     const { channel } = await enter();
+    const other = await enter();
     await presence.track(channel, "ann", {});
     await presence.calls.reaches(1);
     await presence.track(channel, "bob", {});
@@ -96,6 +97,11 @@ describe("presence: handleMetas", () => {
     await presence.untrack(channel, "ann");
     const [, , third] = await presence.calls.reaches(3);
     expect(third?.presences).to.deep.equal({ bob: { metas: [{}], name: "BOB" } });
+    await presence.track(other.channel, "bob", { other: true });
+    await presence.calls.reaches(4);
+    await presence.untrack(channel);
+    const [, , , , last] = await presence.calls.reaches(5);
+    expect(last?.presences).to.deep.equal({ bob: { metas: [{ other: true }], name: "BOB" } });
   });
 
   it("takes one diff of a topic after the other; clients and other topics don't wait", async () => {
@@ -132,6 +138,32 @@ describe("presence: handleMetas", () => {
       "ann on room:a ends, with ann",
       "bob on room:a begins",
       "bob on room:a ends, with ann,bob",
+    ]);
+  });
+
+  it("keeps what is present while diffs wait, also when nothing is for a moment", async () => {
+    const { presence, enter } = await servePresence({ presence: Reacting });
+    const { client, channel } = await enter();
+    const gates = [new Gate(), new Gate(), new Gate(), new Gate()];
+    presence.react = () => gates[presence.calls.entries.length - 1]?.promise;
+    await presence.track(channel, "ann", {});
+    await client.next();
+    await presence.untrack(channel);
+    await client.next();
+    await presence.track(channel, "bob", {});
+    await client.next();
+    for (const gate of gates.slice(0, 2)) gate.open();
+    await presence.calls.reaches(3);
+    await presence.track(channel, "eve", {});
+    await client.next();
+    await turn();
+    gates[2]?.open();
+    const calls = await presence.calls.reaches(4);
+    expect(calls.map(({ presences }) => Object.keys(presences as object))).to.deep.equal([
+      ["ann"],
+      [],
+      ["bob"],
+      ["bob", "eve"],
     ]);
   });
 

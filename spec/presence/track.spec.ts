@@ -55,6 +55,7 @@ describe("presence: track", () => {
     const phone = await enter();
     const laptop = await enter();
     const first = await presence.track(phone.channel, "ann", { on: "phone" });
+    expect(plain(await presence.list("room:a"))).to.deep.equal({ ann: { metas: [{ on: "phone" }] } });
     const second = await presence.track(laptop.channel, "ann", { on: "laptop" });
     expect(first).not.to.equal(second);
     const [onPhone, onLaptop] = [
@@ -62,7 +63,7 @@ describe("presence: track", () => {
       { on: "laptop", phx_ref: second },
     ];
     expect(await presence.list("room:a")).to.deep.equal({ ann: { metas: [onPhone, onLaptop] } });
-    await phone.client.next();
+    await phone.client.take(2);
     await presence.untrack(phone.channel, "ann");
     expect(await phone.client.next()).to.deep.equal(diff({}, { ann: [onPhone] }));
     expect(await presence.list("room:a")).to.deep.equal({ ann: { metas: [onLaptop] } });
@@ -447,7 +448,8 @@ describe("presence: options", () => {
     const lobby = new Lobby(endpoint);
     expect(() => new Lobby(endpoint)).to.throw('has a Presence "Lobby" already');
     const another = new Lobby(endpoint, { name: "another" });
-    expect(new (class extends Presence {})(new Endpoint())).to.be.instanceOf(Presence);
+    const nameless = () => new (class extends Presence {})(endpoint);
+    expect(nameless).to.throw('has a Presence "Presence" already');
 
     const { client, channel } = await enter();
     for (const each of [presence, lobby, another]) await each.track(channel, "ann", {});

@@ -1,5 +1,7 @@
 import { expect } from "chai";
+import { LongPollSession } from "../../../lib/transport/longpoll-session.ts";
 import { HttpClient } from "../../support/http-client.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import type { LogLine } from "../../support/server.ts";
 import { chat, reply, shout } from "./chat.ts";
 import { bodyOf, messagesOf, servePolling } from "./polling-client.ts";
@@ -85,6 +87,41 @@ describe("long-polling: a disconnect", () => {
     endpoint.disconnect("user:7");
     await client.http.roundTrip();
     expect(endpoint.stats()).to.include({ connections: 0 });
+  });
+});
+
+describe("long-polling: a session that is closing", () => {
+  it("takes no messages any more, and closes once", () => {
+    const clock = new ManualClock();
+    const closes: unknown[] = [];
+    const session = new LongPollSession(
+      "token",
+      {
+        clock,
+        maxBufferedBytes: 100,
+        windowMs: 1000,
+        closeTimeout: 500,
+        counters: { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 },
+      },
+      () => closes.push("end"),
+    );
+    session.start({
+      onFrame: () => {},
+      onOverflow: () => closes.push("overflow"),
+      onIdle: () => closes.push("idle"),
+      onClose: (code, reason) => closes.push([code, reason]),
+    });
+    expect(session.send("[]")).to.equal(true);
+    session.close(1001, "bye");
+    session.close(1012, "again");
+    expect(session.send("[]")).to.equal(false);
+    expect(session.bufferedBytes).to.equal(2);
+    clock.advance(500);
+    expect(closes).to.deep.equal(["end", [1001, "bye"]]);
+    expect(session.send("[]")).to.equal(false);
+    session.close(1001, "");
+    expect(closes).to.have.length(2);
+    expect(clock.pending).to.equal(0);
   });
 });
 

@@ -33,8 +33,12 @@ function barePoll(port: number, token: string): Socket {
   const socket = connectTcp({ port, host: "127.0.0.1" });
   afterTest(() => socket.destroy());
   socket.on("error", () => {});
-  socket.write(`GET /socket/longpoll HTTP/1.1\r\nHost: localhost\r\n${TOKEN}: ${token}\r\n\r\n`);
+  ask(socket, token);
   return socket;
+}
+
+function ask(socket: Socket, token: string): void {
+  socket.write(`GET /socket/longpoll HTTP/1.1\r\nHost: localhost\r\n${TOKEN}: ${token}\r\n\r\n`);
 }
 
 /** Calls back when the server has handed the answer of a request to the system, before its client has read it. */
@@ -116,6 +120,27 @@ describe("long-polling: a message for a poll that has gone comes with the next p
     });
   }
 
+  it("right behind its request, while another poll is about to be answered", async () => {
+    const { client, port, say } = await joined();
+    say(1);
+    const sockets = [connectTcp(port, "127.0.0.1"), connectTcp(port, "127.0.0.1")];
+    for (const socket of sockets) {
+      afterTest(() => socket.destroy());
+      await once(socket, "connect");
+    }
+    const [first, second] = sockets.map((socket) => () => ask(socket, client.token));
+    const started = () => {
+      unsubscribe("http.server.request.start", started);
+      second?.();
+      sockets[1]?.destroy();
+    };
+    subscribe("http.server.request.start", started);
+    first?.();
+    await once(sockets[1] as Socket, "close");
+    await client.http.roundTrip();
+    await expectOnce(client, 1);
+  });
+
   it("in the middle of an answer that it reads too slowly", async () => {
     const { client, port, endpoint } = await joined();
     const text = "x".repeat(LARGE);
@@ -144,6 +169,44 @@ describe("long-polling: a message for a poll that has gone comes with the next p
     await once(socket, "close");
     expect(received).to.be.lessThan(LARGE);
     expect(await client.settle()).to.deep.equal([]);
+  });
+
+  it("in the middle of the last answer of a session that is closed", async () => {
+    const { client, port, endpoint } = await joined();
+    const text = "x".repeat(LARGE);
+    const socket = barePoll(port, client.token);
+    endpoint.broadcast(TOPIC, "shout", { text });
+    await once(socket, "readable");
+    endpoint.disconnect("user:7");
+    socket.destroy();
+    await client.http.roundTrip();
+    expect(await client.take()).to.deep.equal([shout(TOPIC, { text })]);
+    expect(bodyOf(await client.poll().answer)).to.deep.equal({
+      status: 410,
+      token: client.token,
+      messages: [],
+    });
+  });
+});
+
+describe("long-polling: an answer that takes long to read", () => {
+  it("keeps its session alive, which expires two windows after it", async () => {
+    const { client, port, endpoint, clock } = await joined();
+    const socket = barePoll(port, client.token);
+    endpoint.broadcast(TOPIC, "shout", { text: "x".repeat(LARGE) });
+    await once(socket, "readable");
+    clock.advance(5 * WINDOW);
+    expect(endpoint.stats()).to.include({ connections: 1 });
+    let received = 0;
+    socket.on("data", (chunk) => {
+      received += chunk.length;
+    });
+    while (received < LARGE) await once(socket, "data");
+    await client.http.roundTrip();
+    clock.advance(2 * WINDOW - 1);
+    expect(endpoint.stats()).to.include({ connections: 1 });
+    clock.advance(1);
+    expect(endpoint.stats()).to.include({ connections: 0 });
   });
 });
 

@@ -118,6 +118,26 @@ describe("long-polling: limits", () => {
     }
   });
 
+  it("a client that hangs up in the middle of a body is no error", async () => {
+    const { client, lines, events } = await joined();
+    const post = request({
+      port: client.http.port,
+      method: "POST",
+      path: client.path,
+      headers: { [TOKEN]: client.token, "content-type": "application/x-ndjson", "content-length": 1000 },
+    });
+    post.on("error", () => {});
+    await new Promise((resolve) => post.write(`${note(1)}\n`, resolve));
+    await client.http.roundTrip();
+    post.destroy();
+    await client.http.roundTrip();
+    await client.http.roundTrip();
+    // A part of a batch counts for nothing.
+    expect(events.entries).to.deep.equal([`join ${TOPIC}`]);
+    expect(lines.filter(({ level }) => level === "warn" || level === "error")).to.deep.equal([]);
+    expect(await client.settle()).to.deep.equal([]);
+  });
+
   describe("maxBufferedBytes", () => {
     it("closes the session of a client that doesn't poll; what waits may still be polled for", async () => {
       const { client, endpoint, events, lines } = await joined({ maxBufferedBytes: 3000 });
@@ -163,6 +183,17 @@ describe("long-polling: limits", () => {
       const replies = (bodyOf(await poll.answer).messages ?? []).map((message) => JSON.parse(message));
       while (replies.length < 11) replies.push(...(await client.take()));
       expect(replies).to.deep.equal(Array.from({ length: 11 }, (_, n) => reply(`${n}`, TOPIC, { n })));
+    });
+
+    it("holds the answer to the POST that brought it there, to the last frame", async () => {
+      const { client, handler, events } = await joined({ maxQueued: 4 });
+      const frames = Array.from({ length: 6 }, (_, n) => ["1", `${n}`, TOPIC, "wait", { n }]);
+      const post = client.post(frames.map((frame) => JSON.stringify(frame)).join("\n"));
+      await events.reaches(2);
+      await client.http.settle(post);
+      expect(post.answered).to.equal(false);
+      handler.open();
+      expect(bodyOf(await post.answer).status).to.equal(200);
     });
 
     it("a session that is closed meanwhile lets its POSTs go, with 410 if frames were left", async () => {

@@ -1,7 +1,17 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { expect } from "chai";
-import { type ConnectInfo, type ConnectParams, error, ok, Socket } from "../../../lib/index.ts";
+import {
+  type ConnectInfo,
+  type ConnectParams,
+  error,
+  ok,
+  Socket as PhoenixSocket,
+} from "../../../lib/index.ts";
 import { Gate, Journal } from "../../support/gate.ts";
 import { HttpClient } from "../../support/http-client.ts";
+import { afterTest } from "../../support/teardown.ts";
 import { chat } from "./chat.ts";
 import { bodyOf, PollingClient, servePolling, TOKEN, WINDOW } from "./polling-client.ts";
 
@@ -13,7 +23,7 @@ function door() {
   const infos: ConnectInfo[] = [];
   const events = new Journal();
   const gate = new Gate();
-  class DoorSocket extends Socket {
+  class DoorSocket extends PhoenixSocket {
     override connect(params: ConnectParams, info: ConnectInfo) {
       infos.push(info);
       events.add(`connect ${params.as}`);
@@ -161,6 +171,29 @@ describe("long-polling: a session that isn't polled for", () => {
   });
 });
 
+describe("long-polling: many polls of a session", () => {
+  it("leave neither timers nor listeners behind", async () => {
+    const { ChatSocket } = chat();
+    const { open, clock, endpoint } = await servePolling(ChatSocket);
+    const sockets = new Map<Socket, number>();
+    const onStart = (message: unknown) => {
+      const { socket } = (message as { request: IncomingMessage }).request;
+      if (!sockets.has(socket)) sockets.set(socket, socket.listenerCount("error"));
+    };
+    subscribe("http.server.request.start", onStart);
+    afterTest(() => unsubscribe("http.server.request.start", onStart));
+    const client = await open();
+    await client.join(TOPIC);
+    await client.settle();
+    const { pending } = clock;
+    for (let i = 0; i < 20; i++) await client.settle();
+    expect(clock.pending).to.equal(pending);
+    endpoint.disconnect("user:7");
+    expect(sockets.size).to.be.greaterThan(0);
+    for (const [socket, count] of sockets) expect(socket.listenerCount("error")).to.equal(count);
+  });
+});
+
 describe("long-polling: connect", () => {
   async function ask(as: string, options = {}) {
     const { DoorSocket, ...rest } = door();
@@ -219,14 +252,16 @@ describe("long-polling: connect", () => {
     expect(events.entries).to.deep.equal(["connect slow"]);
   });
 
-  it("that is under way when a drain begins leaves no session open", async () => {
-    const { request, events, gate, endpoint, http } = await ask("slow");
+  it("that is under way when a drain begins is aborted, and answered with 503 as new clients are", async () => {
+    const { request, events, gate, endpoint } = await ask("slow");
     await events.reaches(1);
     await endpoint.drain();
+    const { status, text } = await request.answer;
+    expect({ status, text }).to.deep.equal({ status: 503, text: "" });
+    expect(events.entries).to.deep.equal(["connect slow", "abort slow"]);
     gate.open();
-    const { token = "" } = bodyOf(await request.answer);
+    await gate.promise;
     expect(endpoint.stats()).to.include({ connections: 0 });
-    expect((await new PollingClient(http, PATH, token).poll().answer).status).to.equal(503);
     await endpoint.close();
   });
 
