@@ -73,6 +73,9 @@ const everybody: readonly Contender[] = [
   { name: "socket.io", dialect: "socket.io", server: "socket-io.ts" },
 ];
 
+/** Who had to wait longer for a core has a throughput that says more of the others on the machine than of it. */
+const BUSY = 0.1;
+
 /** A target that is missed by less than what two runs differ by isn't called missed. */
 const NOISE = 0.05;
 
@@ -102,7 +105,7 @@ for (const scenario of chosen) {
 }
 process.exitCode = missed && args.flag("check") ? 1 : 0;
 
-function report({ title, kind, target }: Scenario, samples: readonly Sample[][]): void {
+function report({ title, kind, connections, target }: Scenario, samples: readonly Sample[][]): void {
   const unit = kind === "echo" ? "replies/s" : "deliveries/s";
   const rows = [[title, unit, "server CPU each", "of it user", "server load", "generator load"]];
   for (const [i, { name }] of contenders.entries()) {
@@ -110,6 +113,8 @@ function report({ title, kind, target }: Scenario, samples: readonly Sample[][])
     const loads = [mid("serverLoad"), mid("generatorLoad")].map((load) => `${Math.round(load * 100)} %`);
     rows.push([`  ${name}`, thousands(mid("perSecond")), micros(mid("cpu")), micros(mid("user")), ...loads]);
   }
+  // On one core, the server and its generator wait for each other.
+  const busy = connections > 1 ? median(samples.flat().map(({ waited }) => waited)) : 0;
   const ours = samples[contenders.findIndex(({ name }) => name === "phoenix")];
   if (ours !== undefined) {
     for (const [i, { name }] of contenders.entries()) {
@@ -118,10 +123,16 @@ function report({ title, kind, target }: Scenario, samples: readonly Sample[][])
       const throughput = ours.map((own, r) => own.perSecond / (theirs[r]?.perSecond ?? Number.NaN));
       const cpu = ours.map((own, r) => (theirs[r]?.cpu ?? Number.NaN) / own.cpu);
       rows.push([`  phoenix : ${name}`, `${times(throughput)}`, times(cpu)]);
-      if (name === "ws") rows.push([`  target ${target}x: ${verdict(target, throughput, cpu)}`]);
+      if (name === "ws") rows.push([`  target ${target}x: ${verdict(target, throughput, cpu, busy > BUSY)}`]);
     }
   }
   console.log(`\n${table(rows)}`);
+  if (busy > BUSY) {
+    const percent = Math.round(busy * 100);
+    console.log(
+      `  (others used the machine: ${percent} % of the time was spent waiting for a core. Read the CPU.)`,
+    );
+  }
 }
 
 function micros(value: number): string {
@@ -134,10 +145,17 @@ function times(ratios: readonly number[]): string {
   return `${median(ratios).toFixed(2)}x (${range})`;
 }
 
-function verdict(target: number, throughput: readonly number[], cpu: readonly number[]): string {
-  const worst = Math.min(median(throughput), median(cpu));
-  if (worst >= target) return "holds, by throughput and by CPU";
-  if (worst >= target * (1 - NOISE)) return "holds within the noise of a run";
+function verdict(
+  target: number,
+  throughput: readonly number[],
+  cpu: readonly number[],
+  busy: boolean,
+): string {
+  const byCpu = median(cpu);
+  const worst = busy ? byCpu : Math.min(median(throughput), byCpu);
+  const by = busy ? "by CPU" : "by throughput and by CPU";
+  if (worst >= target) return `holds, ${by}`;
+  if (worst >= target * (1 - NOISE)) return `holds within the noise of a run, ${by}`;
   missed = true;
-  return `missed by ${median(throughput) < median(cpu) ? "throughput" : "CPU"}`;
+  return `missed by ${worst === byCpu ? "CPU" : "throughput"}`;
 }

@@ -50,11 +50,21 @@ export class DecodeError extends ChannelsError {
 
 const MAX_SHOWN = 80;
 
+// Control characters, and those that some terminals and log viewers take for the end of a line.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
 /** A name that a client picked, for a line of a log: short, and without what could pass for a line of its own. */
 export function printable(name: string): string {
   const shown = name.length > MAX_SHOWN ? `${name.slice(0, MAX_SHOWN)}…` : name;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(shown) ? JSON.stringify(shown) : shown;
+  return shown.search(UNPRINTABLE) < 0 ? shown : quoted(shown);
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(
+    UNPRINTABLE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Describes a value in an error message: short, on one line, never the whole of it. */
@@ -62,7 +72,7 @@ export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   switch (typeof value) {
     case "string":
-      return JSON.stringify(value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value);
+      return quoted(value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value);
     case "number":
     case "boolean":
       return String(value);

@@ -25,6 +25,8 @@ export interface Sample {
   /** Which part of one core the server and the generator had. */
   readonly serverLoad: number;
   readonly generatorLoad: number;
+  /** The part of the time that one of the two was ready to run, and others had the cores. */
+  readonly waited: number;
 }
 
 export interface Setup {
@@ -113,6 +115,10 @@ async function measure({ server, generator }: Pair, { windowMs, settleMs }: Timi
     user: user / perMs,
     serverLoad,
     generatorLoad,
+    waited: Math.max(
+      (serverAfter.waited - serverBefore.waited) / (serverAfter.at - serverBefore.at),
+      (after.waited - before.waited) / (after.at - before.at),
+    ),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** How a process is started. */
@@ -98,6 +99,8 @@ export interface Usage {
   /** CPU of all its threads, in microseconds, and the part of it that wasn't the kernel's. */
   readonly cpu: number;
   readonly user: number;
+  /** Milliseconds that its main thread was ready to run and got no core; 0 where the system doesn't say. */
+  readonly waited: number;
 }
 
 /** What a process holds, in bytes, after its garbage is collected (it needs `--expose-gc`). */
@@ -116,5 +119,14 @@ export function memory(): Memory {
 
 export function usage(): Usage {
   const { user, system } = process.cpuUsage();
-  return { at: performance.now(), cpu: user + system, user };
+  return { at: performance.now(), cpu: user + system, user, waited: waited() };
+}
+
+/** Linux counts, for each thread, nanoseconds on a core, nanoseconds of waiting for one, and turns. */
+function waited(): number {
+  try {
+    return Number(readFileSync("/proc/self/schedstat", "utf8").split(" ")[1] ?? 0) / 1e6;
+  } catch {
+    return 0;
+  }
 }

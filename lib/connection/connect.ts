@@ -69,9 +69,9 @@ export function connect(
       try {
         const outcome = settle(socket, socketClass.name, result);
         if (!(outcome instanceof Connecting)) return outcome;
-        report.connected(serializer.name, params, started);
         return {
           open(transport) {
+            report.connected(serializer.name, params, started);
             const connection = new Connection(host, socket, outcome.id, serializer, transport);
             link.connection = connection;
             if (socket.expiresAt !== null) connection.expiresAt(socket.expiresAt);

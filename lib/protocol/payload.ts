@@ -20,7 +20,8 @@ export const EMPTY_PAYLOAD = "{}";
  */
 export function encodePayload(payload: unknown): EncodedPayload {
   if (payload === undefined) return EMPTY_PAYLOAD;
-  if (payload instanceof Uint8Array) return payload.slice();
+  // Not slice(), which makes a view of a Buffer.
+  if (payload instanceof Uint8Array) return new Uint8Array(payload);
   if (!isPlainObject(payload) && !hasToJSON(payload)) throw notAnObject(payload);
   const json = encodeJson(payload);
   if (json.charCodeAt(0) !== 0x7b) throw notAnObject(payload);
@@ -34,7 +35,8 @@ export function encodePayload(payload: unknown): EncodedPayload {
  */
 export function encodeReplyPayload(payload: unknown): EncodedPayload {
   if (payload === undefined) return EMPTY_PAYLOAD;
-  if (payload instanceof Uint8Array) return payload.slice();
+  // Not slice(), which makes a view of a Buffer.
+  if (payload instanceof Uint8Array) return new Uint8Array(payload);
   return encodeJson(payload);
 }
 

@@ -48,7 +48,6 @@ function parsedBody(request: IncomingMessage): Buffer {
   if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   if (typeof body === "string") return Buffer.from(body);
   if (typeof body === "object" && body !== null) return Buffer.from(JSON.stringify(body));
-  if (request.headers["content-length"] === "0") return Buffer.alloc(0);
   throw new Error(
     "the request's body was read before it got to handleRequest: leave it unread, or put it in request.body",
   );

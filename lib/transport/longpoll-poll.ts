@@ -41,9 +41,9 @@ export class Poll {
         this.release();
         lost();
       };
-      // Node says that a response is finished also if the client had hung up before.
+      // Node says "finish" also of a response whose socket was destroyed under it.
       response.once("finish", () => {
-        this.#sent = !socket.destroyed && !socket.readableEnded;
+        this.#sent = !socket.destroyed;
       });
       response.once("close", () => {
         if (!this.#sent) this.#lost?.();

@@ -197,9 +197,7 @@ export class LongPollSession implements Transport {
     this.#queuedBytes = 0;
     this.#delivery = delivery;
     const body = { status: 200, token: this.token, messages: delivery.messages };
-    poll.answer(body, () => {
-      if (this.#delivery === delivery) this.#takeBack(delivery);
-    });
+    poll.answer(body, () => this.#takeBack(delivery));
   }
 
   /** The client polls again: it has what was sent, and what is still on its way it has given up. */

@@ -24,14 +24,28 @@ async function temporaryDir(): Promise<string> {
 }
 
 /** Connects as a browser does whose token is this. */
-async function connect(url: string, token: string, name: string): Promise<RawClient> {
-  const address = `${url.replace("http", "ws")}socket/websocket?vsn=2.0.0&name=${name}`;
+async function connect(url: string, token: string, name: string | null): Promise<RawClient> {
+  const query = name === null ? "" : `&name=${name}`;
+  const address = `${url.replace("http", "ws")}socket/websocket?vsn=2.0.0${query}`;
   const ws = new WebSocket(address, ["phoenix", `base64url.bearer.phx.${btoa(token).replaceAll("=", "")}`]);
   afterTest(() => ws.terminate());
   const client = new RawClient(ws);
   await once(ws, "open");
   return client;
 }
+
+/** Joins the lobby, and resolves to who is there. */
+async function enter(client: RawClient): Promise<Record<string, { metas: { name: string }[] }>> {
+  await client.join("room:lobby");
+  for (;;) {
+    const [, , , event, payload] = await client.next();
+    if (event === "presence_state") return payload;
+  }
+}
+
+/** The names of a presence, those of one person in a list of its own. */
+const names = (presence: Record<string, { metas: { name: string }[] }>) =>
+  Object.values(presence).map(({ metas }) => metas.map(({ name }) => name));
 
 describe("the chat's server", () => {
   async function start() {
@@ -91,7 +105,8 @@ describe("the chat's server", () => {
     const token = "0123456789abcdef";
     const [first, second] = [await connect(url, token, "Ada"), await connect(url, token, "Ada")];
     const other = await connect(url, "another one's token", "Ben");
-    for (const client of [first, second, other]) await client.join("room:lobby");
+    for (const client of [first, second, other]) await enter(client);
+    for (const client of [first, second, other]) await client.settle();
     const payload = { key: "the same key", body: "once" };
     for (const client of [first, second]) client.send(["1", "2", "room:lobby", "message", payload]);
     for (const client of [first, second]) {
@@ -106,10 +121,34 @@ describe("the chat's server", () => {
     expect(seen.filter((frame) => frame[3] === "message").map((frame) => frame[4].id)).to.deep.equal([1, 2]);
   });
 
+  it("tells who is in a room: each person once, with all their connections, under the newest name", async () => {
+    const { url } = await start();
+    const token = "0123456789abcdef";
+    const ben = await connect(url, "another one's token", "Ben");
+    expect(names(await enter(ben))).to.deep.equal([["Ben"]]);
+    const [first, second] = [await connect(url, token, "Ada"), await connect(url, token, "Ada")];
+    await enter(first);
+    expect(names(await enter(second))).to.deep.equal([["Ben"], ["Ada", "Ada"]]);
+    // Who has no name yet sees the others only.
+    const nobody = await connect(url, "a third one's token", null);
+    expect(names(await enter(nobody))).to.deep.equal([["Ben"], ["Ada", "Ada"]]);
+    await ben.settle();
+
+    await second.join("rooms", {}, "2");
+    second.send(["2", "3", "rooms", "set_name", { name: "Countess" }]);
+    const [, , , event, diff] = await ben.next();
+    expect(event).to.equal("presence_diff");
+    expect(names(diff.leaves)).to.deep.equal([["Ada", "Ada"]]);
+    expect(names(diff.joins)).to.deep.equal([["Countess", "Countess"]]);
+    first.ws.terminate();
+    const [, , , , left] = await ben.next();
+    expect([names(left.joins), names(left.leaves)]).to.deep.equal([[], [["Countess"]]]);
+  });
+
   it("answers what its schemas refuse with what a person can read", async () => {
     const { url } = await start();
     const client = await connect(url, "0123456789abcdef", "Ada");
-    await client.join("room:lobby");
+    await enter(client);
     const reply = await client.ask("1", "2", "room:lobby", "message", { key: "12345678", body: " \n " });
     expect(reply[4]).to.deep.equal({
       status: "error",

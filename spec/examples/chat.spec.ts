@@ -1,42 +1,17 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { type Chat, type ChatOptions, startChat } from "../../examples/chat/chat.ts";
-import { useChromium } from "../support/chromium.ts";
-import { afterTest } from "../support/teardown.ts";
-import { Person, pageErrors, type Visit } from "./person.ts";
+import { History } from "../../examples/chat/history.ts";
+import { useStage } from "./stage.ts";
 
 describe("the chat in Chromium", function () {
   this.timeout(60_000);
-  const browser = useChromium();
-  let dataDir: string;
-  let chat: Chat;
-
-  async function start(options: Partial<ChatOptions> = {}): Promise<Chat> {
-    const started = await startChat({ port: 0, dataDir, ...options });
-    afterTest(() => started.close());
-    return started;
-  }
-
-  function visit(name: string | null, options: Partial<Visit> = {}): Promise<Person> {
-    return Person.visit(browser(), { name, url: chat.url, ...options });
-  }
-
-  beforeEach(async () => {
-    const made = await mkdtemp(join(tmpdir(), "chat-"));
-    dataDir = made;
-    afterTest(() => rm(made, { recursive: true }));
-    chat = await start();
-  });
-
-  afterEach("no page has reported an error", () => {
-    expect(pageErrors.splice(0)).to.deep.equal([]);
-  });
+  const stage = useStage();
+  const { visit, visits } = stage;
 
   describe("messages", () => {
     it("arrive at everybody in the same order", async () => {
-      const [ada, ben] = [await visit("Ada"), await visit("Ben")];
+      const [ada, ben] = await visits("Ada", "Ben");
       await ada.say("one");
       await ben.say("two");
       for (const text of ["three", "four", "five", "six"]) await ada.write(text);
@@ -59,7 +34,7 @@ describe("the chat in Chromium", function () {
 
     it("stay text, whatever is in them", async () => {
       const attack = `<img src="x" onerror="document.title='taken'"><script>document.title='taken'</script>`;
-      const [ada, ben] = [await visit("<b>Ada</b>"), await visit("Ben")];
+      const [ada, ben] = await visits("<b>Ada</b>", "Ben");
       await ada.say(attack);
       await ben.sees(attack);
       await ben.reads(ben.page.locator("#log .message .author"), "<b>Ada</b>");
@@ -69,8 +44,7 @@ describe("the chat in Chromium", function () {
 
     it("of all tabs of one browser are one's own, under the name given in any of them", async () => {
       const ada = await visit("Ada");
-      const second = await Person.openTab(ada.page.context(), { name: null, url: chat.url });
-      await second.is("online");
+      const second = await ada.openTab();
       expect(await second.page.getByRole("dialog").count()).to.equal(0);
       await second.page.getByRole("button", { name: "Change name" }).click();
       await second.nameYourself("Ada Two");
@@ -120,10 +94,10 @@ describe("the chat in Chromium", function () {
     });
 
     it("goes when the writer's page is closed", async () => {
-      const [ada, ben] = [
-        await visit("Ada"),
-        await visit("Ben", { prepare: (page) => page.clock.install() }),
-      ];
+      const [ada, ben] = await Promise.all([
+        visit("Ada"),
+        visit("Ben", { prepare: (page) => page.clock.install() }),
+      ]);
       await ben.page.clock.pauseAt(Date.now() + 60_000);
       await ada.composer.pressSequentially("well");
       await ben.reads(ben.typing, "Ada is writing");
@@ -135,7 +109,7 @@ describe("the chat in Chromium", function () {
 
   describe("rooms", () => {
     it("are made by anybody, and are apart from each other", async () => {
-      const [ada, ben] = [await visit("Ada"), await visit("Ben")];
+      const [ada, ben] = await visits("Ada", "Ben");
       await ada.say("in the lobby");
       await ada.page.getByLabel("Name of a new room").fill("Tea kitchen");
       await ada.page.keyboard.press("Enter");
@@ -156,7 +130,7 @@ describe("the chat in Chromium", function () {
     });
 
     it("that aren't there can be made", async () => {
-      const ada = await visit("Ada", { url: `${chat.url}#/attic` });
+      const ada = await visit("Ada", { url: `${stage.chat.url}#/attic` });
       await ada.page.getByText("There is no room attic.").waitFor();
       expect(await ada.composer.isDisabled()).to.equal(true);
       await ada.page.getByRole("button", { name: "Create it" }).click();
@@ -168,7 +142,7 @@ describe("the chat in Chromium", function () {
 
   describe("what the server refuses", () => {
     it("is shown on the message, which can be changed and sent", async () => {
-      const [ada, ben] = [await visit("Ada"), await visit("Ben")];
+      const [ada, ben] = await visits("Ada", "Ben");
       const long = "x".repeat(2001);
       await ada.composer.fill(long);
       await ada.reads(ada.page.locator("#counter"), "1 characters too many");
@@ -303,10 +277,13 @@ describe("the chat in Chromium", function () {
       const ben = await visit("Ben");
       const ada = await visit("Ada", {
         prepare: (page) =>
-          page.routeWebSocket(/websocket/, (client) => {
-            if (blocked) void client.close({ code: 1013 });
-            else client.connectToServer();
-          }),
+          Promise.all([
+            page.routeWebSocket(/websocket/, (client) => {
+              if (blocked) void client.close({ code: 1013 });
+              else client.connectToServer();
+            }),
+            page.route(/longpoll/, (route) => (blocked ? route.abort() : route.continue())),
+          ]),
       });
       blocked = true;
       await ada.page.reload();
@@ -322,25 +299,31 @@ describe("the chat in Chromium", function () {
   });
 
   describe("when the server goes away and comes back", () => {
-    /** Says things where those who only know the first server's port don't hear them. */
+    /** Others say something while the browsers can't hear it. */
     async function meanwhile(...texts: string[]) {
-      const other = await start();
-      const cleo = await visit("Cleo", { url: other.url });
-      for (const text of texts) await cleo.say(text);
-      await other.close();
+      const history = await History.open(join(stage.dataDir, "history.jsonl"), 200);
+      await history.createRoom("lobby");
+      for (const body of texts) {
+        await history.append(
+          "lobby",
+          { key: `key of ${body}`, author: "cleo", name: "Cleo", body },
+          () => {},
+        );
+      }
+      await history.close();
     }
 
     it("everybody reconnects, sees what they missed once, and talks again", async () => {
-      const [ada, ben] = [await visit("Ada"), await visit("Ben")];
+      const [ada, ben] = await visits("Ada", "Ben");
       await ada.say("before");
-      await chat.close();
+      await stage.chat.close();
       await ada.is("offline");
       await ben.page.getByText("The connection is lost.").waitFor();
       await ada.write("written offline");
       await ada.reads(ada.unsent, "Will be sent when you are connected again");
       await meanwhile("missed one", "missed two");
 
-      chat = await start({ port: chat.port });
+      await stage.restart();
       const expected = ["before", "missed one", "missed two", "written offline"];
       await ada.sees(...expected);
       await ben.sees(...expected);
@@ -355,10 +338,10 @@ describe("the chat in Chromium", function () {
     it("what no longer is kept is said to be missing", async () => {
       const ada = await visit("Ada");
       await ada.say("old");
-      await chat.close();
+      await stage.chat.close();
       await ada.is("offline");
       await meanwhile("1", "2", "3", "4");
-      chat = await start({ port: chat.port, historySize: 3 });
+      await stage.restart({ historySize: 3 });
       await ada.page.getByText("Older messages are no longer kept.").waitFor();
       await ada.sees("2", "3", "4");
     });
@@ -367,10 +350,10 @@ describe("the chat in Chromium", function () {
       const ada = await visit("Ada");
       await ada.say("one");
       await ada.say("two");
-      await chat.close();
-      await rm(join(dataDir, "history.jsonl"));
+      await stage.chat.close();
+      await rm(join(stage.dataDir, "history.jsonl"));
       await meanwhile("fresh");
-      chat = await start({ port: chat.port });
+      await stage.restart();
       await ada.is("online");
       await ada.sees("fresh");
       await ada.say("two");
@@ -379,10 +362,10 @@ describe("the chat in Chromium", function () {
 
     it("the connection can be tried at once", async () => {
       const ada = await visit("Ada", { prepare: (page) => page.clock.install() });
-      await chat.close();
+      await stage.chat.close();
       await ada.is("offline");
       await ada.page.clock.pauseAt(Date.now() + 600_000);
-      chat = await start({ port: chat.port });
+      await stage.restart();
       // With time standing still, no timer of the client's will do it.
       await ada.page.getByRole("button", { name: "Reconnect now" }).click();
       await ada.is("online");

@@ -11,10 +11,14 @@ import {
 /** Enough to find what is rare; a failure prints its seed and the smallest input. */
 const RUNS = { numRuns: 2_000 };
 
-const PARTS = ["event", "joinRef", "payload", "ref", "topic"];
+const PARTS = "event,joinRef,payload,ref,topic";
 
 function isRef(value: unknown): boolean {
   return value === null || ["string", "number", "boolean"].includes(typeof value);
+}
+
+function fail(what: string): never {
+  throw new Error(what);
 }
 
 /** The one thing that must hold for any input: a well-formed message, or a DecodeError. */
@@ -24,15 +28,15 @@ function decodes(serializer: Serializer, frame: Encoded): boolean {
     message = serializer.decode(frame);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    expect(error.code).to.equal("malformed_frame");
-    expect(error.message.length).to.be.lessThan(300);
+    if (error.code !== "malformed_frame" || error.message.length > 300) fail(`a bad error: ${error.message}`);
     return false;
   }
-  expect(Object.keys(message).sort()).to.deep.equal(PARTS);
-  expect(message.topic).to.be.a("string");
-  expect(message.event).to.be.a("string");
-  expect(isRef(message.ref) && isRef(message.joinRef)).to.equal(true);
-  expect(message.payload).not.to.equal(undefined);
+  // Plain checks: assertions would take most of the time.
+  if (Object.keys(message).sort().join() !== PARTS) fail(`the parts ${Object.keys(message)}`);
+  if (typeof message.topic !== "string" || typeof message.event !== "string")
+    fail("a name that isn't a string");
+  if (!isRef(message.ref) || !isRef(message.joinRef)) fail("a ref that isn't a scalar");
+  if (message.payload === undefined) fail("no payload");
   return true;
 }
 
@@ -50,7 +54,10 @@ function binaryFrame(names: readonly string[], payload: Uint8Array): Buffer {
   return Buffer.concat([Uint8Array.of(0, ...encoded.map((part) => part.length)), ...encoded, payload]);
 }
 
-describe("decoding anything", () => {
+describe("decoding anything", function () {
+  // Thousands of runs, on machines that have other things to do.
+  this.timeout(60_000);
+
   for (const serializer of [V1, V2]) {
     describe(serializer.name, () => {
       it("any text", () => {
@@ -139,7 +146,7 @@ describe("decoding anything", () => {
         expect(V2.decode(frame)).to.deep.equal({ joinRef, ref, topic, event, payload });
         const header = frame.length - payload.length;
         for (let length = 0; length < header; length++) {
-          expect(decodes(V2, frame.subarray(0, length)), `cut at ${length}`).to.equal(false);
+          if (decodes(V2, frame.subarray(0, length))) fail(`decoded, though cut at ${length}`);
         }
       }),
       { numRuns: 1_000 },

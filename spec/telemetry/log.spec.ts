@@ -178,6 +178,8 @@ describe("what clients write into log lines", () => {
     "a\u001b[2Kforged",
     "a\u0000forged",
     "a\u007fforged",
+    "a\u0085forged",
+    "a\u2028forged",
     "\tforged",
   ];
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there

@@ -149,9 +149,29 @@ describe("long-polling: a message for a poll that has gone comes with the next p
     await once(socket, "readable");
     expect(endpoint.stats().bufferedBytes).to.be.greaterThan(0);
     socket.destroy();
+    await client.http.roundTrip();
+    expect(endpoint.stats().bufferedBytes).to.be.greaterThan(LARGE);
     expect(await client.take()).to.deep.equal([shout(TOPIC, { text })]);
     expect(await client.settle()).to.deep.equal([]);
     expect(endpoint.stats().bufferedBytes).to.equal(0);
+  });
+
+  it("in the middle of an answer whose connection the server's host cuts", async () => {
+    const { client, port, endpoint } = await joined();
+    const text = "x".repeat(LARGE);
+    let cut = () => {};
+    const onStart = (message: unknown) => {
+      const { socket } = (message as { request: IncomingMessage }).request;
+      cut = () => socket.destroy();
+    };
+    subscribe("http.server.request.start", onStart);
+    const socket = barePoll(port, client.token);
+    endpoint.broadcast(TOPIC, "shout", { text });
+    await once(socket, "readable");
+    unsubscribe("http.server.request.start", onStart);
+    cut();
+    await client.http.roundTrip();
+    expect(await client.take()).to.deep.equal([shout(TOPIC, { text })]);
   });
 
   it("with a newer poll, while the answer of an older one is stuck", async () => {
@@ -207,6 +227,18 @@ describe("long-polling: an answer that takes long to read", () => {
     expect(endpoint.stats()).to.include({ connections: 1 });
     clock.advance(1);
     expect(endpoint.stats()).to.include({ connections: 0 });
+  });
+
+  it("doesn't keep it when its client has gone", async () => {
+    const { client, port, endpoint, clock } = await joined();
+    const socket = barePoll(port, client.token);
+    endpoint.broadcast(TOPIC, "shout", { text: "x".repeat(LARGE) });
+    await once(socket, "readable");
+    clock.advance(5 * WINDOW);
+    socket.destroy();
+    await client.http.roundTrip();
+    clock.advance(2 * WINDOW);
+    expect(endpoint.stats()).to.include({ connections: 0, bufferedBytes: 0 });
   });
 });
 

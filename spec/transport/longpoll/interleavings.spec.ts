@@ -6,7 +6,7 @@ import { chat } from "./chat.ts";
 import { bodyOf, servePolling } from "./polling-client.ts";
 
 const TOPIC = "room:1";
-const ROUNDS = 40;
+const ROUNDS = 25;
 const STEPS = 25;
 
 /** Mulberry32: the same numbers for the same seed. */

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { expect } from "chai";
 import { chat, reply, shout } from "./chat.ts";
-import { bodyOf, type PollingClient, servePolling, TOKEN } from "./polling-client.ts";
+import { bodyOf, type PollingClient, servePolling, TOKEN, WINDOW } from "./polling-client.ts";
 
 const TOPIC = "room:1";
 const MAX = 2000;
@@ -162,6 +162,13 @@ describe("long-polling: limits", () => {
     });
   });
 
+  it("a flood of frames is answered 400, and closes the session", async () => {
+    const { client, events } = await joined({ rateLimit: { limit: 3, interval: 1000, hardLimit: 5 } });
+    const frames = Array.from({ length: 10 }, (_, n) => note(n));
+    expect(await client.sendBody(frames.join("\n"))).to.equal(400);
+    expect(events.entries.at(-1)).to.equal(`terminate ${TOPIC} closed: rate limit exceeded`);
+  });
+
   describe("maxQueued", () => {
     it("holds the answer to a POST while a channel can't keep up", async () => {
       const { client, handler, events } = await joined({ maxQueued: 4 });
@@ -194,6 +201,18 @@ describe("long-polling: limits", () => {
       expect(post.answered).to.equal(false);
       handler.open();
       expect(bodyOf(await post.answer).status).to.equal(200);
+    });
+
+    it("a session that expires meanwhile lets its POSTs go", async () => {
+      const { client, clock, events } = await joined({ maxQueued: 4 });
+      const frames = Array.from({ length: 10 }, (_, n) =>
+        JSON.stringify(["1", `${n}`, TOPIC, "wait", { n }]),
+      );
+      const post = client.post(frames.join("\n"));
+      await events.reaches(2);
+      await client.http.settle(post);
+      clock.advance(2 * WINDOW);
+      expect(bodyOf(await post.answer).status).to.equal(410);
     });
 
     it("a session that is closed meanwhile lets its POSTs go, with 410 if frames were left", async () => {
