@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { Channel, type ConnectInfo, error, ok, Socket } from "phoenix-channels-server";
+import { Broadcast, Channel, type ConnectInfo, error, ok, Socket } from "phoenix-channels-server";
+import type { Presence } from "phoenix-channels-server/presence";
 import type { History } from "./history.ts";
 import { CreateRoom, JoinRoom, NewMessage, SetName, SocketParams, Typing } from "./schemas.ts";
 
@@ -9,17 +10,18 @@ interface Person {
   /** The same in all tabs of one browser. */
   author: string;
   name: string | null;
+  tab: string;
 }
 
 /** One connection: a tab of a person's browser. */
 export class UserSocket extends Socket<Person> {
   static override paramsSchema = SocketParams;
 
-  override connect({ name }: SocketParams, { authToken }: ConnectInfo) {
+  override connect({ name, tab }: SocketParams, { authToken }: ConnectInfo) {
     if (authToken === null || authToken.length < 16) return error("no token");
     // There are no accounts. The browser's token stays its own secret, and everybody may see what it hashes to.
     const author = createHash("sha256").update(authToken).digest("hex").slice(0, 16);
-    this.assigns = { author, name: name ?? null };
+    this.assigns = { author, name: name ?? null, tab };
     return ok();
   }
 
@@ -28,17 +30,20 @@ export class UserSocket extends Socket<Person> {
   }
 }
 
-/** The topic `rooms`: which rooms there are, where something was said, and who is asking. */
+/** Where a person's channels, of all their tabs, hear of a new name. No client can join it. */
+const namesOf = (author: string) => `names:${author}`;
+
+/** The topic `rooms`: which rooms there are, where something was said, and the name of who is asking. */
 export class RoomsChannel extends Channel<{ history: History }, UserSocket> {
   join() {
-    const { author, name } = this.socket.assigns;
-    return ok({ rooms: this.assigns.history.rooms(), author, name });
+    return ok({ rooms: this.assigns.history.rooms(), name: this.socket.assigns.name });
   }
 
   static {
     this.on("set_name", SetName, function ({ name }) {
       // The socket's, which all channels of this connection look at.
       this.socket.assigns.name = name;
+      this.endpoint.broadcast(namesOf(this.assigns.author), "renamed", { name });
       return ok({ name });
     });
 
@@ -53,19 +58,42 @@ export class RoomsChannel extends Channel<{ history: History }, UserSocket> {
   }
 }
 
-/** The topics `room:<name>`. */
-export class RoomChannel extends Channel<{ history: History; room: string; typing: boolean }, UserSocket> {
+interface RoomAssigns {
+  history: History;
+  presence: Presence;
+  room: string;
+  typing: boolean;
+  /** The name under which everybody in the room sees this person; null if they don't yet. */
+  shownAs: string | null;
+}
+
+/** The topics `room:<name>`: what is said there, who is there, and who is writing. */
+export class RoomChannel extends Channel<RoomAssigns, UserSocket> {
   static override joinSchema = JoinRoom;
 
   join(topic: string, { epoch, after }: JoinRoom) {
-    const { history } = this.assigns;
+    const { history, author } = this.assigns;
     const room = topic.slice("room:".length);
     if (!history.has(room)) return error({ reason: "no such room" });
     this.assigns.room = room;
     this.assigns.typing = false;
+    this.assigns.shownAs = null;
+    this.subscribe(namesOf(author));
+    // The client isn't joined before the reply is out.
+    this.sendSelf("joined");
     // The reply and the subscription are one step: what isn't in this list will be broadcast to this client.
     const messages = history.after(room, epoch === history.epoch ? after : 0);
-    return ok({ epoch: history.epoch, messages, author: this.assigns.author });
+    return ok({ epoch: history.epoch, messages, author });
+  }
+
+  override async handleInfo(message: unknown) {
+    if (message instanceof Broadcast) {
+      this.socket.assigns.name = (message.payload as SetName).name;
+      await this.#showPresence();
+    } else if (message === "joined") {
+      await this.#showPresence();
+      this.push("presence_state", await this.assigns.presence.list(this.topic));
+    }
   }
 
   static {
@@ -92,6 +120,16 @@ export class RoomChannel extends Channel<{ history: History; room: string; typin
 
   override terminate() {
     if (this.assigns.typing) this.#setTyping(false);
+  }
+
+  /** Each tab is a meta under its person's key. Who has no name yet looks on unseen. */
+  async #showPresence() {
+    const { presence, author, shownAs } = this.assigns;
+    const { name, tab } = this.socket.assigns;
+    if (name === null || name === shownAs) return;
+    this.assigns.shownAs = name;
+    if (shownAs === null) await presence.track(this, author, { name, tab });
+    else await presence.update(this, author, { name, tab });
   }
 
   #setTyping(typing: boolean) {

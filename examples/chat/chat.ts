@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Endpoint, type Logger } from "phoenix-channels-server";
+import { Presence } from "phoenix-channels-server/presence";
 import { loadAssets } from "./assets.ts";
 import { RoomChannel, RoomsChannel, UserSocket } from "./channels.ts";
 import { History } from "./history.ts";
@@ -16,6 +17,8 @@ export interface ChatOptions {
   readonly dataDir?: string;
   /** Messages kept in each room. @default 200 */
   readonly historySize?: number;
+  /** Milliseconds that clients have to finish when it closes, and then to hear of it. @default 5_000 */
+  readonly closeTimeoutMs?: number;
   readonly logger?: Logger;
 }
 
@@ -33,23 +36,26 @@ export async function startChat(options: ChatOptions): Promise<Chat> {
     host = "127.0.0.1",
     dataDir = fileURLToPath(new URL("../../data/chat", import.meta.url)),
     historySize = 200,
+    closeTimeoutMs = 5_000,
     logger,
   } = options;
   const serveAsset = await loadAssets();
   const history = await History.open(join(dataDir, "history.jsonl"), historySize);
   for (const room of ["lobby", "random"]) await history.createRoom(room);
 
-  // A subclass for this server, since its channels get this server's history.
+  const endpoint = new Endpoint({ logger });
+  const presence = new Presence(endpoint);
+  // A subclass for this server, since its channels get this server's history and presence.
   class ChatSocket extends UserSocket {
     static override channels = {
       rooms: { channel: RoomsChannel, assigns: { history } },
-      "room:*": { channel: RoomChannel, assigns: { history } },
+      "room:*": { channel: RoomChannel, assigns: { history, presence } },
     };
   }
-  const endpoint = new Endpoint({ logger });
   endpoint.socket("/socket", ChatSocket, {
     authToken: true,
     maxPayload: 32 * 1024,
+    closeTimeout: closeTimeoutMs,
     rateLimit: { limit: 200, interval: 10_000 },
   });
 
@@ -66,7 +72,7 @@ export async function startChat(options: ChatOptions): Promise<Chat> {
   }
 
   const close = async () => {
-    await endpoint.close({ timeoutMs: 5_000 });
+    await endpoint.close({ timeoutMs: closeTimeoutMs });
     const closed = once(server, "close");
     server.close();
     server.closeAllConnections();

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 
 /** What clients may send; each message is shown to the person as it stands here. */
@@ -12,8 +13,17 @@ const roomName = z
   .max(32, "A room's name has at most 32 characters.")
   .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, "A room's name is made of letters a to z, digits and single hyphens.");
 
-/** The query of the connection. A name that won't do is no reason to refuse: the page asks for another. */
-export const SocketParams = z.object({ name: name.optional().catch(undefined) });
+/** The query of the connection. */
+export const SocketParams = z.object({
+  /** One that won't do is no reason to refuse: the page asks for another. */
+  name: name.optional().catch(undefined),
+  /** The same for all connections of one tab, also after a reload. */
+  tab: z
+    .string()
+    .min(8)
+    .max(64)
+    .catch(() => randomUUID()),
+});
 export type SocketParams = z.infer<typeof SocketParams>;
 
 /** Where a client left off: the last message it has, and the history that its id belongs to. */
@@ -34,4 +44,5 @@ export const NewMessage = z.object({
 
 export const Typing = z.object({ typing: z.boolean() });
 export const SetName = z.object({ name });
+export type SetName = z.infer<typeof SetName>;
 export const CreateRoom = z.object({ name: roomName });

@@ -335,6 +335,28 @@ describe("the chat in Chromium", function () {
       expect(await ada.unsent.count()).to.equal(0);
     });
 
+    it("all tabs come back, each to its room", async () => {
+      const [ada, ben] = await visits("Ada", "Ben");
+      await ada.page.getByLabel("Name of a new room").fill("kitchen");
+      await ada.page.keyboard.press("Enter");
+      await ada.isIn("kitchen");
+      const rooms = ["kitchen", "random", "lobby"] as const;
+      const others = rooms.slice(1).map((room) => ada.openTab(`${stage.chat.url}#/${room}`));
+      const tabs = [ada, ...(await Promise.all(others))];
+      await stage.chat.close();
+      for (const tab of tabs) await tab.is("offline");
+      for (const [i, tab] of tabs.entries()) await tab.write(`offline in ${rooms[i]}`);
+      await stage.restart();
+      for (const room of rooms) {
+        await ben.page.getByRole("link", { name: room }).click();
+        await ben.isIn(room);
+        await ben.sees(`offline in ${room}`);
+        await ben.say(`hello ${room}`);
+      }
+      for (const [i, tab] of tabs.entries()) await tab.sees(`offline in ${rooms[i]}`, `hello ${rooms[i]}`);
+      for (const tab of tabs) expect(await tab.unsent.count()).to.equal(0);
+    });
+
     it("what no longer is kept is said to be missing", async () => {
       const ada = await visit("Ada");
       await ada.say("old");

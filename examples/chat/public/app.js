@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 import { LogView } from "./log-view.js";
 import { NameDialog } from "./name-dialog.js";
 import { Outbox } from "./outbox.js";
+import { PeopleView } from "./people-view.js";
 import { Room } from "./room.js";
 import { Rooms } from "./rooms.js";
 import { Sidebar } from "./sidebar.js";
@@ -22,6 +23,7 @@ let current = null;
 
 const composer = new Composer();
 const log = new LogView(composer);
+const people = new PeopleView();
 const nameDialog = new NameDialog(profile, async (name) => useName(await rooms.setName(name)));
 const sidebar = new Sidebar(
   async (name) => {
@@ -53,6 +55,10 @@ function roomOf(name) {
       shown(() => log.showUnsent()),
     );
     room.addEventListener("typing", shown(showTyping));
+    room.addEventListener(
+      "people",
+      shown(() => people.show(room)),
+    );
     room.addEventListener("state", shown(showState));
   }
   return room;
@@ -96,7 +102,7 @@ function showRooms() {
 function useName(name) {
   profile.name = name;
   browser.set("name", name);
-  sidebar.showMe(rooms.author, name);
+  sidebar.showMe(name);
 }
 
 rooms.addEventListener("change", () => {
@@ -106,7 +112,7 @@ rooms.addEventListener("change", () => {
 });
 rooms.addEventListener("identity", ({ detail: { name } }) => {
   if (name === null) profile.name = null;
-  sidebar.showMe(rooms.author, profile.name);
+  sidebar.showMe(profile.name);
   if (name === null) nameDialog.open();
 });
 // Another tab has changed it.
@@ -144,6 +150,7 @@ function showState() {
   byId("missing").hidden = current.state !== "missing";
   byId("missing-text").textContent = current.state === "missing" ? `There is no room ${current.name}.` : "";
   composer.enable(current.state !== "missing");
+  people.show(current);
   log.showUnsent();
 }
 
@@ -178,7 +185,7 @@ byId("skip").addEventListener("click", (event) => {
   composer.focus();
 });
 
-sidebar.showMe(null, profile.name);
+sidebar.showMe(profile.name);
 for (const name of Outbox.rooms()) roomOf(name);
 followHash();
 // After the focus has found its place: there it returns from the dialog.

@@ -1,4 +1,8 @@
 import { Socket } from "/phoenix.mjs";
+import { tabId } from "./storage.js";
+
+/** Milliseconds that a WebSocket may take to open and answer, before long-polling is tried instead. */
+const FALLBACK_AFTER = 2_500;
 
 /**
  * The socket, and whether it is open: "connecting" at first, "online" or "offline". The socket reconnects by itself.
@@ -11,14 +15,27 @@ export class Connection extends EventTarget {
   constructor(profile) {
     super();
     this.socket = new Socket("/socket", {
-      params: () => (profile.name === null ? {} : { name: profile.name }),
+      params: () => ({ tab: tabId, ...(profile.name === null ? {} : { name: profile.name }) }),
       authToken: () => profile.token,
+      longPollFallbackMs: FALLBACK_AFTER,
     });
-    this.socket.onOpen(() => this.#set("online"));
+    this.socket.onOpen(() => {
+      // The socket would fall back at the first failure of a reconnect too, and stay there. But where a WebSocket has
+      // opened nothing blocks it: if it fails later, the server is away.
+      if (this.socket.transport === window.WebSocket) this.socket.longPollFallbackMs = null;
+      this.#set("online");
+    });
     this.socket.onClose(() => this.#set("offline"));
-    this.socket.onError(() => this.#set("offline"));
+    this.socket.onError((_, transport) => {
+      const fallsBack = transport === window.WebSocket && this.socket.longPollFallbackMs !== null;
+      if (!fallsBack) this.#set("offline");
+    });
     this.socket.connect();
-    window.addEventListener("online", () => this.reconnect());
+    window.addEventListener("online", () => {
+      // Another network may block what the last one let through.
+      this.socket.longPollFallbackMs = FALLBACK_AFTER;
+      this.reconnect();
+    });
   }
 
   /** Tries at once, instead of when the socket would. */

@@ -23,20 +23,6 @@ export function button(label, onClick, attributes = {}) {
   return made;
 }
 
-const HUES = 8;
-
-/** The round sign of a person: an initial, in a colour that stays the same. */
-export function avatar(author, name) {
-  let hash = 0;
-  for (const letter of author) hash = (hash * 31 + letter.codePointAt(0)) % 65_521;
-  const [initial = "?"] = name.trim();
-  return element(
-    "span",
-    { class: "avatar", "data-hue": String(hash % HUES), "aria-hidden": "true" },
-    initial.toUpperCase(),
-  );
-}
-
 /** What to tell a person of an error reply. */
 export function errorText({ reason, issues } = {}) {
   return issues?.[0]?.message ?? reason ?? "Something went wrong.";

@@ -1,4 +1,5 @@
-import { avatar, button, byId, element } from "./dom.js";
+import { avatar } from "./avatar.js";
+import { button, byId, element } from "./dom.js";
 
 const MAX_SHOWN = 500;
 const TOGETHER = 5 * 60_000;
@@ -105,7 +106,7 @@ export class LogView {
     const item = element(
       "li",
       { class: `message${mine ? " mine" : ""}${follows ? " follows" : ""}`, "data-id": String(message.id) },
-      avatar(message.author, message.name),
+      avatar(message.name),
       element(
         "p",
         // Where the eye finds a group, each message still says to a screen reader whose it is.

@@ -1,3 +1,4 @@
+import { Presence } from "/phoenix.mjs";
 import { errorText } from "./dom.js";
 import { Outbox } from "./outbox.js";
 
@@ -7,7 +8,7 @@ const TYPING_LASTS = 4_000;
 
 /**
  * One room, joined for as long as the page is open. Events: "message" (with the message), "reset" when `messages`
- * are others than before, "outbox", "typing", "state".
+ * are others than before, "outbox", "typing", "people", "state".
  */
 export class Room extends EventTarget {
   /** "joining", "joined", or "missing" if there is no such room. */
@@ -16,6 +17,7 @@ export class Room extends EventTarget {
   messages = [];
   #socket;
   #channel;
+  #presence;
   #epoch = "";
   #lastId = 0;
   #outbox;
@@ -39,6 +41,8 @@ export class Room extends EventTarget {
       after: this.#lastId,
     }));
     this.#channel = channel;
+    this.#presence = new Presence(channel);
+    this.#presence.onSync(() => this.#changed("people"));
     this.#setState("joining");
     channel.on("message", (message) => this.#receive(message));
     channel.on("typing", (typist) => this.#showTyping(typist));
@@ -60,6 +64,26 @@ export class Room extends EventTarget {
 
   get unsent() {
     return this.#outbox.entries;
+  }
+
+  /**
+   * Who is here, and in how many tabs.
+   *
+   * @returns {{author: string, name: string, tabs: number}[]}
+   */
+  get people() {
+    return this.#presence.list((author, { metas }) => ({
+      author,
+      // The newest meta has the newest name.
+      name: metas.at(-1).name,
+      // A tab that has just reconnected may still be there with its old connection too.
+      tabs: new Set(metas.map(({ tab }) => tab)).size,
+    }));
+  }
+
+  /** Whether `people` is how it was, rather than how it is. */
+  get peopleUncertain() {
+    return this.state !== "joined" || this.#presence.inPendingSyncState();
   }
 
   /** Names of those who are writing. */

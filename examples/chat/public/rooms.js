@@ -8,7 +8,6 @@ export class Rooms extends EventTarget {
   #seen = new Map();
   #channel;
   #listed = false;
-  author = null;
 
   /** @param {import("/phoenix.mjs").Socket} socket */
   constructor(socket) {
@@ -17,7 +16,7 @@ export class Rooms extends EventTarget {
     this.#channel.on("room", (room) => this.#update(room));
     this.#channel.on("activity", (room) => this.#update(room));
     // Called at each rejoin too.
-    this.#channel.join().receive("ok", ({ rooms, author, name }) => {
+    this.#channel.join().receive("ok", ({ rooms, name }) => {
       this.#lastIds = new Map(rooms.map((room) => [room.name, room.lastId]));
       for (const { name: room, lastId } of rooms) {
         // What was said before this page was opened doesn't count as unread, nor do ids of a lost history.
@@ -25,7 +24,6 @@ export class Rooms extends EventTarget {
         if (!this.#listed || seen > lastId) this.#seen.set(room, lastId);
       }
       this.#listed = true;
-      this.author = author;
       this.dispatchEvent(new CustomEvent("identity", { detail: { name } }));
       this.dispatchEvent(new Event("change"));
     });

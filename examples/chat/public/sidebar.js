@@ -1,4 +1,5 @@
-import { avatar, byId, element, errorText } from "./dom.js";
+import { avatar } from "./avatar.js";
+import { byId, element, errorText } from "./dom.js";
 
 /** The rooms, the form for a new one, and who we are. On a narrow screen it slides in from the side. */
 export class Sidebar {
@@ -82,8 +83,8 @@ export class Sidebar {
     if (focused !== null) this.#list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  showMe(author, name) {
-    byId("me-avatar").replaceChildren(...(author === null || name === null ? [] : [avatar(author, name)]));
+  showMe(name) {
+    byId("me-avatar").replaceChildren(...(name === null ? [] : [avatar(name)]));
     byId("me-name").textContent = name ?? "";
     byId("me").hidden = name === null;
   }

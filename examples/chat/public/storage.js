@@ -34,3 +34,11 @@ export function randomId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/**
+ * This tab's id, also after a reload. While a page has it, it isn't in the storage: a duplicate of the tab, which gets
+ * a copy of the storage, is a tab of its own.
+ */
+export const tabId = tab.get("id") ?? randomId();
+window.addEventListener("pageshow", () => tab.remove("id"));
+window.addEventListener("pagehide", () => tab.set("id", tabId));
