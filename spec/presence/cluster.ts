@@ -135,3 +135,24 @@ export class Node {
     this.die();
   }
 }
+
+/** Two nodes that know each other, and have stopped waiting for others. */
+export function pair(): { cluster: Cluster; a: Node; b: Node } {
+  const cluster = new Cluster();
+  const a = cluster.start("a");
+  const b = cluster.start("b");
+  cluster.clock.advance(HEARTBEAT);
+  cluster.sent.length = 0;
+  return { cluster, a, b };
+}
+
+/** Holds back what one node sends, to be delivered as a spec likes. */
+export function hold(cluster: Cluster, from: Node): TrackerMessage[] {
+  const held: TrackerMessage[] = [];
+  cluster.delivery = (parcel) => {
+    if (parcel.from !== from) return [0];
+    held.push(JSON.parse(JSON.stringify(parcel.message)));
+    return [];
+  };
+  return held;
+}

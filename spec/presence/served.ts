@@ -115,3 +115,13 @@ export function plain(entries: object | undefined): unknown {
     key === "phx_ref" || key === "phx_ref_prev" ? undefined : value,
   );
 }
+
+/** What a call rejects with. */
+export async function rejection(call: () => Promise<unknown>): Promise<{ code?: unknown; message: string }> {
+  try {
+    await call();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("it was not rejected");
+}

@@ -32,6 +32,7 @@ export class Connection extends EventTarget {
     });
     this.socket.connect();
     window.addEventListener("online", () => {
+      if (this.state === "online") return;
       // Another network may block what the last one let through.
       this.socket.longPollFallbackMs = FALLBACK_AFTER;
       this.reconnect();
