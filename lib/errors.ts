@@ -31,7 +31,8 @@ export class PayloadError extends ChannelsError {}
 /**
  * A call came at a moment that doesn't allow it, such as `push` inside `join`.
  *
- * Codes: `not_joined`, `no_message`, `own_topic`, `not_connected`, `closed`.
+ * Codes: `not_joined`, `no_message`, `own_topic`, `not_connected`, `already_tracked`, `not_tracked`,
+ * `closed`.
  */
 export class StateError extends ChannelsError {}
 
