@@ -81,6 +81,12 @@ export class ChannelHandle implements ChannelContext {
         "deferReply needs a message to answer: call it in handleIn, before the handler has returned",
       );
     }
+    const { tracer } = process.connection.host;
+    if (tracer.active && inHand !== null) {
+      const { topic, joinRef } = process;
+      const { ref, event } = inHand;
+      tracer.step({ step: "deferred", topic, joinRef, ref, event }, process.whom);
+    }
     if (promise !== undefined) {
       Promise.resolve(promise).then(
         (result: unknown) => {
@@ -153,7 +159,7 @@ export class ChannelHandle implements ChannelContext {
   }
 
   send(envelope: Envelope): boolean {
-    return this.#process.mayPush && this.#process.fastlane(envelope);
+    return this.#process.mayPush && this.#process.fastlane(envelope) === "sent";
   }
 
   isBehind(bytes: number): boolean {
@@ -190,10 +196,11 @@ export class ChannelHandle implements ChannelContext {
   }
 
   unhandled(kind: "event" | "message", what: string): void {
-    const { route, connection } = this.#process;
+    const { route, connection, inHand } = this.#process;
     const topic = printable(this.topic);
+    const id = kind === "event" && inHand !== null ? { id: this.#process.failureId(inHand) } : {};
     connection.host.report.logger.warn(
-      { topic: this.topic, channel: route.name },
+      { ...id, topic: this.topic, channel: route.name },
       kind === "event"
         ? `no handler for the event ${describe(what)} on ${topic} (${route.name})`
         : `handleInfo got ${what} on ${topic}, which ${route.name} doesn't handle`,
