@@ -324,7 +324,7 @@ export interface Tracer {
   nextConnection(): number;
   /** Calls in the course of a message. */
   within<T>(id: string, call: () => T): T;
-  /** Remembers the course that an object waits in, or begins one. */
+  /** Remembers the course that an object waits in, or begins one. The first call counts. */
   follow(item: object): void;
   /** Calls in the course that an object waited in. */
   resume<T>(item: object, call: () => T): T;

@@ -111,13 +111,15 @@ export class ChannelHandle implements ChannelContext {
     const process = this.#process;
     if (process.state === "ended") return false;
     const info: Info = { kind: "info", message, cancelled: false };
+    const { tracer, clock } = process.connection.host;
+    if (tracer.active) tracer.follow(info);
     if (after === undefined) {
       process.post(info);
       return () => {
         info.cancelled = true;
       };
     }
-    const stop = process.connection.host.clock.schedule(() => {
+    const stop = clock.schedule(() => {
       this.#timers?.delete(cancel);
       process.post(info);
     }, after);

@@ -133,6 +133,12 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   }
 
   onClose(code: number, reason: string): void {
+    const { tracer } = this.host;
+    if (tracer.active) tracer.within(tracer.newId(), () => this.#ended(code, reason));
+    else this.#ended(code, reason);
+  }
+
+  #ended(code: number, reason: string): void {
     this.#gone = true;
     const { report } = this.host;
     if (this.#closing === null) {
@@ -140,7 +146,9 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
       this.closed = true;
       this.#unsubscribe();
       const why = reason === "" ? String(code) : reason;
-      this.#endAll(id, (process) => process.endGently({ kind: "closed", reason: why }));
+      for (const process of [...this.#channels.values()]) {
+        process.endGently({ kind: "closed", reason: why });
+      }
       report.closed(this, code, reason, this.#since, id);
     } else {
       const { close, id } = this.#closing;
@@ -350,7 +358,12 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     this.transport.close(code, reason);
     this.#unsubscribe();
     const kind = code === CLOSE.drain.code ? "drain" : "closed";
-    this.#endAll(id, (process) => process.endAtOnce({ kind, reason: why }));
+    const end = () => {
+      for (const process of [...this.#channels.values()]) process.endAtOnce({ kind, reason: why });
+    };
+    const { tracer } = this.host;
+    if (tracer.active) tracer.within(id, end);
+    else end();
   }
 
   /**
@@ -377,16 +390,6 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     if (this.#drained === null) return;
     this.close(CLOSE.drain);
     this.#drained();
-  }
-
-  /** What follows of a close has its id in a trace. */
-  #endAll(id: string | null, end: (process: ChannelProcess) => void): void {
-    const { tracer } = this.host;
-    const all = () => {
-      for (const process of [...this.#channels.values()]) end(process);
-    };
-    if (tracer.active) tracer.within(id ?? tracer.newId(), all);
-    else all();
   }
 
   #unsubscribe(): void {

@@ -153,7 +153,8 @@ export class Reporter {
       return null;
     }
     const id = this.#tracer.fail(closed, whom);
-    const text = BROKEN[cause];
+    // Of a long-polling client's fault, its transport has spoken when it happened.
+    const text = whom.transportKind === "websocket" ? BROKEN[cause] : undefined;
     if (text !== undefined) this.#closeLine(whom, "warn", text, { id });
     return id;
   }

@@ -126,6 +126,7 @@ export class EndpointTracer implements Tracer {
   }
 
   follow(item: object): void {
+    if (this.#courses.has(item)) return;
     this.#courses.set(item, {
       id: this.#context.getStore()?.id ?? this.newId(),
       since: this.#clock.now(),
