@@ -9,38 +9,48 @@ import { kinds, only, serveRooms } from "./rooms.ts";
 
 describe("without a trace", () => {
   /** Counts how often a context is entered or left, which makes every promise of the process dearer. */
-  function countContexts(): () => number {
+  function countContexts(): { readonly entered: () => number; readonly disabled: () => number } {
     let count = 0;
-    const { run } = AsyncLocalStorage.prototype;
+    let disabled = 0;
+    const { run, disable } = AsyncLocalStorage.prototype;
+    AsyncLocalStorage.prototype.disable = function () {
+      disabled++;
+      disable.call(this);
+    };
     AsyncLocalStorage.prototype.run = function (this: never, ...args: never[]) {
       count++;
       return Reflect.apply(run, this, args);
     } as typeof run;
     afterTest(() => {
       AsyncLocalStorage.prototype.run = run;
+      AsyncLocalStorage.prototype.disable = disable;
     });
-    return () => count;
+    return { entered: () => count, disabled: () => disabled };
   }
 
   it("no asynchronous context is made, and none after the last trace has gone", async () => {
     const { client, endpoint } = await serveRooms();
+    const { tracer } = endpointInternals(endpoint);
     const ada = await client("ada", "room:a");
-    const contexts = countContexts();
+    const { entered, disabled } = countContexts();
     await ada.ask("1", "2", "room:a", "echo");
     ada.send(["1", "3", "room:a", "shout", {}]);
     await ada.next();
-    expect(contexts()).to.equal(0);
+    expect(tracer.within("id", () => tracer.cause)).to.equal(null);
+    expect(entered()).to.equal(0);
     const [one, two] = [endpoint.trace(), endpoint.trace()];
     await ada.ask("1", "4", "room:a", "echo");
-    const used = contexts();
+    const used = entered();
     expect(used).to.be.above(0);
     one.close();
     await ada.ask("1", "5", "room:a", "echo");
-    expect(contexts()).to.be.above(used);
+    expect(entered()).to.be.above(used);
+    expect(disabled()).to.equal(0);
     two.close();
-    const last = contexts();
+    expect(disabled()).to.equal(1);
+    const last = entered();
     await ada.ask("1", "6", "room:a", "echo");
-    expect(contexts()).to.equal(last);
+    expect(entered()).to.equal(last);
   });
 
   it("no step is told: only failures are", async () => {
@@ -62,6 +72,8 @@ describe("without a trace", () => {
     expect(told).to.deep.equal([]);
     await ada.ask("1", "3", "room:a", "whistle");
     await refused(url, "vsn=9.0.0");
+    await ada.close();
+    while (endpoint.stats().connections > 0) await turn();
     expect(told).to.deep.equal(["denied", "refused"]);
   });
 });
