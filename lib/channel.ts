@@ -6,7 +6,8 @@ import { ConfigError, describe } from "./errors.ts";
 import type { LogLevel } from "./logger.ts";
 import { bool, checkOptions, type OptionCheck } from "./options.ts";
 import type { Ref } from "./protocol/message.ts";
-import type { Payload } from "./protocol/payload.ts";
+import type { EncodedPayload, Payload } from "./protocol/payload.ts";
+import type { Envelope } from "./pubsub/broadcast.ts";
 import { error, type NoReply, type Reply, type Stop } from "./reply.ts";
 import { assertSchema, isPromise, type Schema, type Validated, validate } from "./schema.ts";
 import type { Socket } from "./socket.ts";
@@ -71,6 +72,37 @@ export interface ChannelContext {
   /** Calls back when the channel ends, before terminate, or when its join is refused. Returns what takes it back. */
   onEnd(callback: () => void): Cancel;
   unhandled(kind: "event" | "message", what: string): void;
+  /** The largest frame that the mount takes from a client, in bytes. */
+  readonly maxPayload: number;
+  /** Pushes what is encoded already. False if it wasn't sent. */
+  pushEncoded(event: string, payload: EncodedPayload): boolean;
+  /** Sends what many clients get, as the fastlane does. False if it wasn't sent. */
+  send(envelope: Envelope): boolean;
+  /** Whether more than so many bytes wait for the client itself. */
+  isBehind(bytes: number): boolean;
+  /** Calls back once, in a later turn, when what waits for the client has left; never if the client goes. */
+  onceDrained(callback: () => void): void;
+  /** Ends the channel at once, as `stop(reason)` from a handler does. */
+  stop(reason: string | Error): void;
+}
+
+/** What a class of channels wants of the mounts that route to it, where the mount's options don't say. */
+export interface MountWishes {
+  /** Bytes of one frame. */
+  readonly maxPayload?: number;
+  /** Milliseconds between pings to a silent client. */
+  readonly pingInterval?: number;
+}
+
+/**
+ * A static method of a channel class of the library, called once for each mount that routes to it.
+ *
+ * @internal
+ */
+export const ON_MOUNT: unique symbol = Symbol("onMount");
+
+export interface MountedClass {
+  [ON_MOUNT]?(endpoint: Endpoint): MountWishes;
 }
 
 /** A class of channels, as `static channels` of a socket takes it. */

@@ -3,7 +3,8 @@ import type { Cancel } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { ConfigError, describe, printable, StateError } from "../errors.ts";
 import type { Ref } from "../protocol/message.ts";
-import { encodePayload } from "../protocol/payload.ts";
+import { type EncodedPayload, encodePayload } from "../protocol/payload.ts";
+import type { Envelope } from "../pubsub/broadcast.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
@@ -141,6 +142,30 @@ export class ChannelHandle implements ChannelContext {
       throw new ConfigError("invalid_argument", `unsubscribe(topic) needs a string, got ${describe(key)}`);
     }
     this.#process.subscriptions.remove(key);
+  }
+
+  get maxPayload(): number {
+    return this.#process.connection.host.maxPayload;
+  }
+
+  pushEncoded(event: string, payload: EncodedPayload): boolean {
+    return this.#process.mayPush && this.#process.push(event, payload);
+  }
+
+  send(envelope: Envelope): boolean {
+    return this.#process.mayPush && this.#process.fastlane(envelope);
+  }
+
+  isBehind(bytes: number): boolean {
+    return this.#process.connection.isBehind(bytes);
+  }
+
+  onceDrained(callback: () => void): void {
+    this.#process.connection.onceDrained(callback);
+  }
+
+  stop(reason: string | Error): void {
+    this.#process.stop(reason);
   }
 
   get ended(): boolean {
