@@ -66,6 +66,26 @@ export function opHash(type: string, contents: string, metadata: string | null):
   return hash("sha256", `${JSON.stringify(type)},${contents},${metadata ?? ""}`, "base64").slice(0, 22);
 }
 
+/**
+ * What the contents of a `summarize` propose, as an object or as its JSON: `{handle, head}`, with the parent's
+ * handle in `head`, or first in `parents`. Null if there is no handle.
+ */
+export function readSummary(contents: unknown): Omit<SummaryDraft, "resolves"> | null {
+  let value = contents;
+  if (typeof value === "string") {
+    try {
+      value = JSON.parse(value);
+    } catch {
+      return null;
+    }
+  }
+  if (typeof value !== "object" || value === null) return null;
+  const { handle, head, parents } = value as Record<string, unknown>;
+  if (typeof handle !== "string" || handle === "") return null;
+  const parent = head ?? (Array.isArray(parents) ? parents[0] : undefined);
+  return { handle, parent: typeof parent === "string" && parent !== "" ? parent : null };
+}
+
 /** Judges one push of a connected write client: its ops in order, all or nothing. */
 export function validate(
   state: DocumentState,
@@ -166,6 +186,8 @@ export class Stamp {
   readonly #first: number;
   readonly #rsns: [clientId: string, rsn: number, csn: number][] = [];
   readonly #ops: string[] = [];
+  /** What summaries were answered: the type of the op, and its contents as JSON. */
+  readonly answers: { readonly type: string; readonly contents: string }[] = [];
   /** The length of its ops so far, in UTF-16 units. */
   size = 0;
 
@@ -267,7 +289,11 @@ export class Stamp {
     const state = this.#state;
     const latest = state.summary;
     const summaryProposal = { summarySequenceNumber: sn };
-    const refuse = (message: string) => this.#system("summaryNack", { summaryProposal, message });
+    const answer = (type: string, contents: object) => {
+      this.answers.push({ type, contents: JSON.stringify(contents) });
+      this.#system(type, contents);
+    };
+    const refuse = (message: string) => answer("summaryNack", { summaryProposal, message });
     if (!resolves) {
       refuse("the handle names no summary that is stored");
     } else if (parent !== (latest?.handle ?? null)) {
@@ -276,7 +302,7 @@ export class Stamp {
     } else if (latest !== null && rsn <= latest.sequenceNumber) {
       refuse(`it covers no more than the latest summary, of op ${latest.sequenceNumber}`);
     } else {
-      this.#system("summaryAck", { handle, summaryProposal });
+      answer("summaryAck", { handle, summaryProposal });
       state.summary = { handle, sequenceNumber: rsn, proposal: sn };
     }
   }
@@ -343,10 +369,9 @@ function applyOp(state: DocumentState, op: SequencedOp, clientId: string): void 
     const meta = metadata === undefined ? null : JSON.stringify(metadata);
     state.remember(client, { csn, sn, hash: opHash(type, JSON.stringify(contents), meta) });
   }
-  if (type === SUMMARIZE) {
-    const { handle } = contents as { readonly handle: string };
-    state.proposal = { handle, sn, rsn: op.referenceSequenceNumber };
-  }
+  if (type !== SUMMARIZE) return;
+  const summary = readSummary(contents);
+  if (summary !== null) state.proposal = { handle: summary.handle, sn, rsn: op.referenceSequenceNumber };
 }
 
 function applySystem(state: DocumentState, op: SequencedOp, node: string, boot: string): void {

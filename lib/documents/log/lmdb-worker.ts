@@ -181,9 +181,14 @@ class LmdbWorker {
 
 /** Moves the bytes of a state or of records into a parcel. */
 function packValue(parcel: Parcel, value: unknown): void {
-  const holders = Array.isArray(value) ? (value as LogRecord[]) : [(value as LogState | undefined)?.checkpoint];
+  const holders = Array.isArray(value)
+    ? (value as LogRecord[])
+    : [(value as LogState | undefined)?.checkpoint];
   for (const holder of holders as ({ bytes: Uint8Array } | null | undefined)[]) {
-    if (holder) parcel.add(holder.bytes, (view) => { holder.bytes = view; });
+    if (holder)
+      parcel.add(holder.bytes, (view) => {
+        holder.bytes = view;
+      });
   }
 }
 
@@ -194,7 +199,11 @@ function toFailure(error: unknown, path: string, call?: Call): Failure {
   const cause = { message: String(message ?? error), code };
   const what = call !== undefined && "name" in call ? `${call.kind} of ${shown(call.name)}` : "opening it";
   if (FULL.has(code) || FULL_TEXT.test(cause.message)) {
-    return { code: "log_full", message: `the log in ${path} has no space left on its disk: ${what} failed`, cause };
+    return {
+      code: "log_full",
+      message: `the log in ${path} has no space left on its disk: ${what} failed`,
+      cause,
+    };
   }
   return { code: "log_failed", message: `the log in ${path} failed: ${what}: ${cause.message}`, cause };
 }

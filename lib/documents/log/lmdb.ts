@@ -5,7 +5,15 @@ import { ConfigError, describe } from "../../errors.ts";
 import { checkOptions, integer, type OptionCheck } from "../../options.ts";
 import { checkRecord, MAX_RECORD_BYTES } from "./chain.ts";
 import { startThread } from "./lmdb-thread.ts";
-import { type Answer, type Call, type Calls, type Failure, type FromWorker, Parcel, type WorkerData } from "./lmdb-wire.ts";
+import {
+  type Answer,
+  type Call,
+  type Calls,
+  type Failure,
+  type FromWorker,
+  Parcel,
+  type WorkerData,
+} from "./lmdb-wire.ts";
 import {
   type Appended,
   type Checkpoint,
@@ -156,7 +164,10 @@ export class LmdbOpLog implements OpLog {
    */
   async backup(path: string): Promise<void> {
     if (typeof path !== "string" || path === "") {
-      throw new ConfigError("invalid_argument", `backup takes the path of a directory, got ${describe(path)}`);
+      throw new ConfigError(
+        "invalid_argument",
+        `backup takes the path of a directory, got ${describe(path)}`,
+      );
     }
     await this.#call({ kind: "backup", path: resolve(path) });
   }
@@ -236,12 +247,16 @@ export class LmdbOpLog implements OpLog {
 function pack(parcel: Parcel, call: Call): Call {
   if (call.kind === "append") {
     const packed = { ...call, record: { ...call.record } };
-    parcel.add(call.record.bytes, (bytes) => { packed.record.bytes = bytes; });
+    parcel.add(call.record.bytes, (bytes) => {
+      packed.record.bytes = bytes;
+    });
     return packed;
   }
   if (call.kind !== "checkpoint") return call;
   const packed = { ...call, checkpoint: { ...call.checkpoint } };
-  parcel.add(call.checkpoint.bytes, (bytes) => { packed.checkpoint.bytes = bytes; });
+  parcel.add(call.checkpoint.bytes, (bytes) => {
+    packed.checkpoint.bytes = bytes;
+  });
   return packed;
 }
 

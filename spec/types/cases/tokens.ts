@@ -9,8 +9,10 @@ expectType<Same<typeof token, string>>();
 const checked = new Jwt(memory).verifyAndDecode("acme", token);
 expectType<Same<typeof checked, Verification>>();
 if (checked.ok) expectType<Same<typeof checked.claims.user.id, string>>();
-// @ts-expect-error: a refusal has no claims
-else checked.claims;
+else {
+  // @ts-expect-error: a refusal has no claims
+  checked.claims;
+}
 
 // With one, whatever may have to ask it is.
 const asked = new TenantSecrets({ source: async (tenant) => (tenant === "acme" ? "secret" : null) });
