@@ -248,10 +248,12 @@ export class Stamp {
     let last = 0;
     let trailing: { rsn: number; csn: number } | null = null;
     let { csn } = client;
+    // Of an op that names none: a client hasn't seen what it sends in the same push.
+    const head = this.#state.sn;
     for (let i = skip; i < ops.length; i++) {
       const op = ops[i] as OpDraft;
       csn++;
-      const rsn = op.rsn ?? this.#state.sn;
+      const rsn = op.rsn ?? head;
       if (op.type === NOOP) {
         trailing = { rsn, csn };
         continue;
