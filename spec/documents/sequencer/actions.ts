@@ -62,7 +62,12 @@ const op: fc.Arbitrary<OpChoice> = fc.record({
     { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
     {
       weight: 1,
-      arbitrary: fc.constantFrom<unknown>("\ud800", "\u2028\n", { __proto__: 1, constructor: 2 }, []),
+      arbitrary: fc.constantFrom<unknown>(
+        "\ud800",
+        "\u2028\n",
+        JSON.parse('{"__proto__":{"a":1},"constructor":2}'),
+        [],
+      ),
     },
   ),
   metadata: fc.option(fc.constantFrom<unknown>(null, { batch: true }, "x"), { nil: undefined, freq: 4 }),
