@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { RootDatabase } from "lmdb";
 import { checkLink, checkSum, endOf, isAt } from "./chain.ts";
@@ -20,6 +20,7 @@ import {
   STATE,
   secondOf,
   type Tables,
+  TOUCHED_KEY,
 } from "./lmdb-tables.ts";
 import type { Answer, ReadCall, WriteCall } from "./lmdb-wire.ts";
 import {
@@ -96,6 +97,15 @@ export class LmdbStore {
     }
   }
 
+  /** Commits something, and with it all that the environment shows. */
+  touch(): void {
+    const { meta } = this.#tables;
+    this.#env.transactionSync(() => {
+      const count = meta.getBinary(TOUCHED_KEY);
+      meta.putSync(TOUCHED_KEY, numberValue(count === undefined ? 1 : readNumber(count) + 1));
+    });
+  }
+
   state(name: DocumentName): LogState {
     const known = this.#find(name);
     if (known === null) return { head: START, floor: 0, checkpoint: null };
@@ -135,9 +145,19 @@ export class LmdbStore {
 
   /** Copies the environment as it is now, without its free pages. Others go on meanwhile. */
   async backup(path: string): Promise<void> {
-    await this.#env.backup(path, true);
-    flush(join(path, "data.mdb"));
+    mkdirSync(path, { recursive: true });
+    // LMDB would refuse it too, and not say what is there.
+    const [found] = readdirSync(path);
+    if (found !== undefined) throw new Error(`the directory holds ${found} already, it must be empty`);
+    try {
+      await this.#env.backup(path, true);
+      flush(join(path, "data.mdb"));
+    } catch (error) {
+      rmSync(join(path, "data.mdb"), { force: true });
+      throw error;
+    }
     flush(path);
+    flush(dirname(path));
   }
 
   async close(): Promise<void> {
