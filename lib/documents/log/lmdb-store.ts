@@ -64,6 +64,8 @@ export class LmdbStore {
     this.#path = path;
     this.#env = open({
       path,
+      // Else a directory with a dot in its name is taken for a file.
+      noSubdir: false,
       mapSize,
       maxDbs: 4,
       encoding: "binary",

@@ -112,6 +112,20 @@ describe("an LMDB log keeps what it said is committed", function () {
     expect(answers).to.equal(8);
   });
 
+  it("by one flush for all documents that wait (needs strace)", async function () {
+    needs(this, "strace", hasCommand("strace"));
+    const directory = await emptyDirectory();
+    const trace = join(directory, "trace");
+    const strace = ["strace", "-f", "-o", trace, "-e", "trace=fdatasync"];
+    const lines = await new Writer(join(directory, "log"), 300, 3, strace).end();
+    expect(lines.filter((line) => line.startsWith("committed"))).to.have.length(900);
+    // Those of the opening, and some for each of the three rounds.
+    const flushes = [...systemCalls(await readFile(trace, "utf8"))].filter(
+      ({ call }) => call === "fdatasync",
+    );
+    expect(flushes.length).to.be.within(3, 60);
+  });
+
   it("and says so only of what was flushed, when a flush fails (needs strace)", async function () {
     needs(this, "strace", hasCommand("strace"));
     const directory = await emptyDirectory();

@@ -1,4 +1,4 @@
-import { symlink } from "node:fs/promises";
+import { readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { expect } from "chai";
@@ -48,9 +48,12 @@ describe("an LMDB log", () => {
   });
 
   it("makes its directory, and can be called before that is done", async () => {
-    const path = join(await emptyDirectory(), "a", "b");
+    const path = join(await emptyDirectory(), "a.b", "c.d");
     const log = openLog({ path });
     expect(await log.append(NAME, START, record(START))).to.deep.equal({ outcome: "committed" });
+    expect(await readdir(path)).to.have.members(["data.mdb", "lock.mdb", "in-use.sock"]);
+    await log.close();
+    expect(await readdir(path)).to.have.members(["data.mdb", "lock.mdb"]);
   });
 
   it("fails each call if its directory can't be made, and says why", async () => {
@@ -86,6 +89,29 @@ describe("an LMDB log", () => {
     const error = await rejection(log.append(NAME, START, { ...good, id: "ab".repeat(16) }));
     expect(error.code).to.equal("log_corrupt");
     expect((await log.state(NAME)).head).to.deep.equal(START);
+  });
+
+  it("truncates in several transactions, between which others are served, also when it is closed", async () => {
+    const path = await emptyDirectory();
+    const log = openLog({ path });
+    const records = [];
+    for (let after = START; records.length < 2_500; ) {
+      const next = record(after);
+      records.push(next);
+      after = { sn: next.last, id: next.id };
+    }
+    const appends = records.map((next) => log.append(NAME, { sn: next.first - 1, id: next.prev }, next));
+    for (const answer of await Promise.all(appends)) expect(answer).to.deep.equal({ outcome: "committed" });
+    await log.saveCheckpoint(NAME, { sn: 2_400, id: records[2_399]?.id ?? "", bytes: Buffer.from("state") });
+    const done: string[] = [];
+    const truncated = log.truncate(NAME, 2_400).then((floor) => done.push(`floor ${floor}`));
+    const other = { ...NAME, document: "other" };
+    const appended = log.append(other, START, record(START)).then(({ outcome }) => done.push(outcome));
+    await Promise.all([log.close(), truncated, appended]);
+    expect(done).to.deep.equal(["committed", "floor 2400"]);
+    const again = openLog({ path });
+    expect((await again.state(NAME)).floor).to.equal(2_400);
+    expect(await again.read(NAME, 2_400, 1_000_000)).to.have.length(100);
   });
 
   it("rejects what waits when its thread ends, and all that comes later", async () => {
