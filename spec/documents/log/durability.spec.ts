@@ -235,13 +235,21 @@ function* systemCalls(trace: string): Generator<{ call: string; rest: string; re
   }
 }
 
-/** Mounts a small disk in memory there, if this user may. */
+/** Mounts a small disk in memory there, if this user may, or may become one who may. */
 function mounted(directory: string): boolean {
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", directory], { stdio: "ignore" });
-  } catch {
-    return false;
+  const options = `size=4m,mode=0700,uid=${process.getuid?.() ?? 0}`;
+  for (const before of [[], ["sudo", "-n"]]) {
+    const run = (...command: string[]) => {
+      const [name = "", ...args] = [...before, ...command];
+      execFileSync(name, args, { stdio: "ignore" });
+    };
+    try {
+      run("mount", "-t", "tmpfs", "-o", options, "tmpfs", directory);
+    } catch {
+      continue;
+    }
+    afterTest(() => run("umount", directory));
+    return true;
   }
-  afterTest(() => execFileSync("umount", [directory]));
-  return true;
+  return false;
 }

@@ -1,7 +1,8 @@
-import { readdir, symlink } from "node:fs/promises";
+import { readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { expect } from "chai";
+import { open as lmdb } from "lmdb";
 import { LmdbOpLog, type LmdbOpLogOptions } from "../../../lib/documents/log/lmdb.ts";
 import { type DocumentName, OpLogError, type Position, START } from "../../../lib/documents/log/op-log.ts";
 import { encodeRecord } from "../../../lib/documents/record.ts";
@@ -64,6 +65,35 @@ describe("an LMDB log", () => {
       expect(error.message).to.include("/dev/null/log").and.include("ENOTDIR");
     }
     await log.close();
+  });
+
+  it("refuses a directory of a later format, and leaves it alone", async () => {
+    const path = await emptyDirectory();
+    await openLog({ path }).close();
+    const env = lmdb({ path, noSubdir: false, overlappingSync: false });
+    const meta = env.openDB<Buffer, Buffer>("meta", { encoding: "binary", keyEncoding: "binary" });
+    meta.putSync(Buffer.from("format"), Buffer.from("0000000000000002", "hex"));
+    await env.close();
+    const error = await rejection(openLog({ path }).ready());
+    expect(error.code).to.equal("log_failed");
+    expect(error.message).to.equal(
+      `the log in ${path} has the format 2, this version reads 1: update the library`,
+    );
+  });
+
+  it("notices a checkpoint that was damaged", async () => {
+    const log = openLog({ path: await emptyDirectory() });
+    const first = record(START);
+    await log.append(NAME, START, first);
+    const bytes = Buffer.from("the state of the sequencer");
+    await log.saveCheckpoint(NAME, { sn: 1, id: first.id, bytes });
+    const path = join(log.path, "data.mdb");
+    const file = await readFile(path);
+    for (let i = file.indexOf(bytes); i >= 0; i = file.indexOf(bytes, i)) file[i] = 0;
+    await writeFile(path, file, { flag: "r+" });
+    const error = await rejection(log.state(NAME));
+    expect(error.code).to.equal("log_corrupt");
+    expect(error.message).to.include('document "plan" of tenant "acme": the checkpoint at op 1');
   });
 
   it("begins with the map that it is told, and outgrows it", async () => {
