@@ -8,7 +8,7 @@ import type { Envelope } from "../pubsub/broadcast.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
-import { assertEvent, assertTopic } from "./arguments.ts";
+import { assertEvent } from "./arguments.ts";
 import type { ChannelProcess, Info } from "./channel-process.ts";
 
 /** What an app's channel holds: its way to the process that runs it. */
@@ -134,7 +134,6 @@ export class ChannelHandle implements ChannelContext {
   }
 
   subscribe(key: string, fastlane: boolean): void {
-    assertTopic("subscribe", key);
     const process = this.#process;
     if (key === this.topic && process.route.subscribesAtJoin) {
       throw new StateError(
@@ -154,6 +153,18 @@ export class ChannelHandle implements ChannelContext {
 
   get maxPayload(): number {
     return this.#process.connection.host.maxPayload;
+  }
+
+  get maxBufferedBytes(): number {
+    return this.#process.connection.host.maxBufferedBytes;
+  }
+
+  get bufferedBytes(): number {
+    return this.#process.connection.bufferedBytes;
+  }
+
+  overflow(): void {
+    this.#process.overflow();
   }
 
   pushEncoded(event: string, payload: EncodedPayload): boolean {

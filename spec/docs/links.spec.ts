@@ -84,6 +84,7 @@ describe("the documentation", () => {
       "coming-from-phoenix",
       "authentication",
       "deploying",
+      "op-logs",
       "telemetry",
       "tracing",
     ];
