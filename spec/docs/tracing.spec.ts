@@ -97,7 +97,7 @@ describe("docs/tracing.md", () => {
     const server = await run(await workshop(), "explain.mjs", example(PAGE, "explain.mjs"));
     const room = connectClient(await server.port()).channel("room:a");
     await answer(room.join());
-    await server.line(/^REFUSED JOIN room:a in .*: denied error, after 0 other failures$/);
+    await server.line(/^REFUSED JOIN room:a in .*: denied full, after 0 other failures$/);
     room.leave();
   });
 });

@@ -1,9 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { expect } from "chai";
+import { channelContext } from "../../lib/channel.ts";
 import { endpointInternals } from "../../lib/endpoint.ts";
-import { telemetry } from "../../lib/index.ts";
-import { refused } from "../support/client.ts";
+import { Channel, ok, Socket, telemetry } from "../../lib/index.ts";
+import { Envelope } from "../../lib/pubsub/broadcast.ts";
+import { connect, refused } from "../support/client.ts";
 import { turn } from "../support/gate.ts";
+import { serve } from "../support/server.ts";
 import { afterTest } from "../support/teardown.ts";
 import { kinds, only, serveRooms } from "./rooms.ts";
 
@@ -116,7 +119,7 @@ describe("the ids of failures in telemetry", () => {
     const codes = ["socketRefused", "channelJoined", "socketClosed"].map(
       (event) => endpoint.explain(String(ids.get(event)))?.failure?.code,
     );
-    expect(codes).to.deep.equal(["vsn", "error", "disconnect"]);
+    expect(codes).to.deep.equal(["vsn", "full", "disconnect"]);
   });
 
   it("are null for a client that leaves in good order", async () => {
@@ -136,6 +139,37 @@ describe("the ids of failures in telemetry", () => {
 });
 
 describe("a part of the library that stands on channels", () => {
+  it("sends what it shares among clients, and a trace tells of each frame, or that it is lost", async () => {
+    class Doc extends Channel {
+      override join() {
+        this.sendSelf(null);
+        return ok();
+      }
+      override handleInfo() {
+        const report = () => {};
+        for (const payload of ["{}", Uint8Array.of(1)]) {
+          channelContext(this).send(new Envelope("key", "op", payload, null, report));
+        }
+      }
+    }
+    class DocSocket extends Socket {
+      static override channels = { "doc:*": Doc };
+    }
+    const { endpoint, url } = await serve(DocSocket);
+    const trace = endpoint.trace({ topic: "doc:a" });
+    const old = await connect(url, "vsn=1.0.0");
+    old.send({ topic: "doc:a", event: "phx_join", payload: {}, ref: "1" });
+    await old.take(2);
+    const steps = trace.take();
+    expect(new Set(steps.map(({ id }) => id))).to.have.property("size", 1);
+    expect(kinds(steps).slice(-4)).to.deep.equal([
+      "handling handleInfo",
+      "frame_out: broadcast",
+      "lost: uncarried",
+      "handled handleInfo: noreply",
+    ]);
+  });
+
   it("tells steps of its own, in the course of the message that it works for", async () => {
     const { client, endpoint } = await serveRooms();
     const { tracer } = endpointInternals(endpoint);
