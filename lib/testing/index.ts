@@ -1,0 +1,8 @@
+export type { AssertOptions, RefuteOptions } from "./assert-options.ts";
+export type { AssignsArgument, ChannelCaseOptions, Refusal, SocketClassOf } from "./channel-case.ts";
+export { type ChannelCase, channelCase } from "./channel-case.ts";
+export type { Any, AnyClass } from "./match.ts";
+export type { ClientInfo } from "./request.ts";
+export type { TestChannel } from "./test-channel.ts";
+export type { Closed, JoinOutcome, TestSocket } from "./test-socket.ts";
+export { VirtualClock } from "./virtual-clock.ts";
