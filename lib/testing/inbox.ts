@@ -14,6 +14,7 @@ export interface Item {
 /** What has come and no assertion has taken, in order: as a test process's mailbox in ExUnit. */
 export class Inbox {
   #items: Item[] = [];
+  readonly #taken: string[] = [];
 
   put(item: Item): void {
     this.#items.push(item);
@@ -28,6 +29,12 @@ export class Inbox {
   take(item: Item): void {
     this.#items = this.#items.filter((other) => other !== item);
     item.entry.taken = true;
+    this.#taken.push(item.event);
+  }
+
+  /** How many of an event assertions have taken. */
+  taken(event: string): number {
+    return this.#taken.filter((taken) => taken === event).length;
   }
 
   /** What comes nearest: a message of that event, or else one with a payload that matches. */

@@ -258,10 +258,9 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
       return found.payload;
     }
     const nearest = inbox.nearest(event, match);
-    const why =
-      nearest === null
-        ? `no ${what} ${describe(event)} came`
-        : `no ${what} ${describe(event)} came that matches`;
+    const taken = inbox.taken(event);
+    const left = taken === 0 ? "" : ` besides ${taken} taken by earlier assertions`;
+    const why = `no ${what} ${describe(event)} ${nearest?.event === event ? "that matches " : ""}came${left}`;
     throw this.#fail(call, `${why} on ${describe(this.topic)}`, {
       nearest,
       flight: flight ?? [],

@@ -64,7 +64,7 @@ export class Transcript {
       return `${number} ${this.#line(entry)}`;
     });
     const left = first > 0 ? `\n     … ${first} earlier` : "";
-    return `transcript (→ to the server, ← to the client, « broadcast, ✓ taken by an assertion):${left}\n${lines.join("\n")}`;
+    return `transcript (→ to the server, ← to the client, « broadcast on the topic, ✓ taken by an assertion):${left}\n${lines.join("\n")}`;
   }
 
   #line(entry: Entry): string {
@@ -80,7 +80,7 @@ export class Transcript {
       case "reply":
         return `← ${client}  ${topic}  reply to ref ${entry.ref}: ${entry.status}  ${text}${mark}`;
       case "broadcast":
-        return `«           ${topic}  ${event}  ${text}${mark}`;
+        return `« all  ${topic}  ${event}  ${text}${mark}`;
     }
   }
 }

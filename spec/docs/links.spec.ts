@@ -85,6 +85,7 @@ describe("the documentation", () => {
       "authentication",
       "deploying",
       "telemetry",
+      "testing",
     ];
     const specs = pages.map((name) => source(`spec/docs/${name}.spec.ts`));
     const idle = all
