@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { Channel, ok, Socket } from "../../../lib/index.ts";
 import { connect, refused } from "../../support/client.ts";
 import { Gate, Journal } from "../../support/gate.ts";
-import { serve } from "../../support/server.ts";
+import { serveInMemory } from "../../support/memory.ts";
 
 function room() {
   const events = new Journal();
@@ -37,7 +37,7 @@ function room() {
 describe("rule 12: drain", () => {
   it("handles what was received, starts no join, and closes with 1012 when handlers and terminates are done", async () => {
     const { UserSocket, events, handler, terminating } = room();
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:slow");
     client.send(["1", "2", "room:slow", "wait", {}]);
@@ -70,7 +70,7 @@ describe("rule 12: drain", () => {
 
   it("aborts pending joins and doesn't wait for them", async () => {
     const { UserSocket, events, joining } = room();
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     client.send(["1", "1", "room:pending", "phx_join", {}]);
     await events.reaches(1);
@@ -84,7 +84,7 @@ describe("rule 12: drain", () => {
 
   it("closes connections without channels too, and refuses new ones with 503", async () => {
     const { UserSocket } = room();
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     await endpoint.drain();
     expect((await client.closed).code).to.equal(1012);
@@ -93,7 +93,7 @@ describe("rule 12: drain", () => {
 
   it("closes what isn't done at timeoutMs", async () => {
     const { UserSocket, events } = room();
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:a");
     client.send(["1", "2", "room:a", "wait", {}]);
@@ -104,7 +104,7 @@ describe("rule 12: drain", () => {
 
   it("waits for the terminate of a channel whose client is gone already", async () => {
     const { UserSocket, events, terminating } = room();
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:slow");
     await client.close();
