@@ -197,7 +197,7 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
     if (topic !== this.topic) return false;
     // An `unmatched topic` comes without a join_ref.
     if (event === PHX_REPLY) return ref !== null && (ref === this.joinRef || this.#sent.has(ref));
-    return joinRef === this.joinRef || (joinRef === null && this.#channel !== null && !this.ended);
+    return joinRef === this.joinRef || (joinRef === null && !this.ended);
   }
 
   /** @internal */

@@ -116,12 +116,16 @@ export class TestSocket<S extends Socket<object> = Socket<object>> implements Te
     const room = new TestChannel(this.#kit, this, topic, String(this.#refs + 1));
     const unlisten = this.#kit.listen(topic, room);
     this.#rooms.push(room);
+    const leave = () => {
+      unlisten();
+      this.#rooms.splice(this.#rooms.indexOf(room), 1);
+    };
     this.send(room, PHX_JOIN, payload);
     const { rest, timeout, transcript } = this.#kit;
     const flight = await rest.wait({ timeout, look: () => room.outcome !== null });
     const { outcome } = room;
     if (outcome === null) {
-      unlisten();
+      leave();
       const what = this.#closed === null ? "" : `; the connection was closed with ${this.#closed.code}`;
       throw failure({
         call: `${method}(${shown(topic)})`,
@@ -133,7 +137,7 @@ export class TestSocket<S extends Socket<object> = Socket<object>> implements Te
     if (outcome.status === "ok") {
       return { outcome: { status: "ok", payload: outcome.payload, channel: room }, topic };
     }
-    unlisten();
+    leave();
     return { outcome: { status: "error", payload: outcome.payload, channel: null }, topic };
   }
 

@@ -7,7 +7,9 @@ import {
   Endpoint,
   ok,
   Socket,
+  type SocketRefused,
   StateError,
+  telemetry,
 } from "../../lib/index.ts";
 import { channelCase } from "../../lib/testing/index.ts";
 import { afterTest } from "../support/teardown.ts";
@@ -125,6 +127,15 @@ describe("kit.connect", () => {
     expect(crashed.message).to.include("refused with 500 (connect_crashed): Error: no database");
     expect((crashed.cause as Error).message).to.equal("no database");
     expect(kit.endpoint.stats().connections).to.equal(0);
+  });
+
+  it("tells telemetry of a refusal, as of any other", async () => {
+    const causes: unknown[] = [];
+    const listener = (message: unknown) => causes.push((message as SocketRefused).cause);
+    telemetry.socketRefused.subscribe(listener);
+    afterTest(() => telemetry.socketRefused.unsubscribe(listener));
+    await newCase().assertRefused(UserSocket);
+    expect(causes).to.deep.equal(["connect"]);
   });
 
   it("fails, and aborts info.signal, if connect doesn't answer", async () => {
@@ -281,6 +292,6 @@ describe("channelCase", () => {
       ConfigError,
       "clock is the endpoint's own",
     );
-    expect(() => channelCase().clock).to.throw(StateError, 'channelCase({clock: "virtual"})');
+    expect(() => newCase().clock).to.throw(StateError, 'channelCase({clock: "virtual"})');
   });
 });

@@ -91,12 +91,15 @@ describe("subscribeAndJoin", () => {
   });
 
   it("joins again: the old channel ends as replaced", async () => {
-    const { room, client } = await newRoom();
+    const { kit, room, client } = await newRoom();
     const again = await client.subscribeAndJoin("room:lobby");
     expect(again.joinRef).to.equal("2");
     await room.assertPush("phx_close");
     await again.refutePush("phx_close");
     await again.assertReply(again.push("echo"), "ok");
+    kit.endpoint.broadcast("room:lobby", "news");
+    await again.assertPush("news");
+    await room.refutePush("news");
     // What the old one sends is stale, and isn't answered.
     await room.refuteReply(room.push("echo"));
   });
@@ -119,7 +122,7 @@ describe("join", () => {
       payload: { reason: "unauthorized" },
       channel: null,
     });
-    expect(kit.endpoint.stats()).to.include({ channels: 0 });
+    expect(kit.endpoint.stats()).to.include({ channels: 0, topics: 1 });
   });
 });
 

@@ -35,6 +35,25 @@ describe("presence in the kit", () => {
     await ada.refutePush("presence_diff");
   });
 
+  it("waits for a fetch that no handler waits for", async () => {
+    class Slow extends Presence {
+      override async fetch(_topic: string, entries: Entries) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        return entries;
+      }
+    }
+    const kit = newCase();
+    const presence = new Slow(kit.endpoint);
+    class Present extends Channel<object, UserSocket> {
+      override async join() {
+        await presence.track(this, this.assigns.userId, {});
+        return ok();
+      }
+    }
+    const room = await kit.socket(UserSocket, null, { userId: "ada" }).subscribeAndJoin(Present, "room:p");
+    await room.assertPush("presence_diff", { joins: { ada: kit.any(Object) } });
+  });
+
   it("waits for fetch and handleMetas, as for any handler", async () => {
     const handled: string[] = [];
     class Decorated extends Presence {

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Channel, ConfigError, Endpoint, ok, Socket } from "../../lib/index.ts";
+import { Channel, ConfigError, Endpoint, ok, Socket, telemetry } from "../../lib/index.ts";
 import { channelCase } from "../../lib/testing/index.ts";
 import { connect } from "../support/client.ts";
 import { Gate } from "../support/gate.ts";
@@ -156,6 +156,7 @@ describe("kit.close", () => {
     await kit.close();
     expect(endpoint.stats()).to.include({ connections: 0, channels: 0, topics: 0, draining: true });
     expect(clock.pending).to.equal(0);
+    expect(telemetry.channelErrored.hasSubscribers).to.equal(false);
     expect(() => kit.socket(UserSocket, "a", { userId: "a" })).to.throw("socket: the kit is closed");
   });
 
