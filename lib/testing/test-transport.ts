@@ -33,8 +33,9 @@ export class TestTransport implements Transport {
   #listener: TransportListener | null = null;
   /** The server closes, or has closed: nothing that comes in is passed on. */
   #closing = false;
-  /** What came while reading is paused. */
-  #unread: Encoded[] | null = null;
+  #paused = false;
+  #reading = false;
+  readonly #unread: Encoded[] = [];
   #heardAt: number;
   #cancelIdle: Cancel | null = null;
 
@@ -68,7 +69,6 @@ export class TestTransport implements Transport {
   close(code: number, reason: string): void {
     if (this.#closing || this.#listener === null) return;
     this.#closing = true;
-    this.#unread = null;
     this.#cancelIdle?.();
     this.#client.onClose(code, reason);
     // The client's answer takes its way, as on a network.
@@ -76,21 +76,13 @@ export class TestTransport implements Transport {
   }
 
   pause(): void {
-    this.#unread ??= [];
+    this.#paused = true;
   }
 
   resume(): void {
-    const frames = this.#unread;
-    this.#unread = null;
+    this.#paused = false;
     this.#heardAt = this.#options.clock.now();
-    while (frames !== null && frames.length > 0) {
-      this.#read(frames.shift() as Encoded);
-      // Taking one may pause it again: the rest comes first then.
-      if (this.#unread !== null) {
-        this.#unread = [...frames, ...this.#unread];
-        return;
-      }
-    }
+    this.#readAll();
   }
 
   isBehind(): boolean {
@@ -103,8 +95,8 @@ export class TestTransport implements Transport {
   receive(frame: Encoded): void {
     if (this.#closing || this.#listener === null) return;
     this.#heardAt = this.#options.clock.now();
-    if (this.#unread !== null) this.#unread.push(frame);
-    else this.#read(frame);
+    this.#unread.push(frame);
+    this.#readAll();
   }
 
   /** The client ends the connection. */
@@ -113,8 +105,16 @@ export class TestTransport implements Transport {
     this.#ended(code, reason);
   }
 
+  /** One after another, also when taking one sends the next. */
+  #readAll(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    while (!this.#paused && !this.#closing && this.#unread.length > 0)
+      this.#read(this.#unread.shift() as Encoded);
+    this.#reading = false;
+  }
+
   #read(frame: Encoded): void {
-    if (this.#closing) return;
     const bytes = size(frame);
     if (bytes > this.#options.maxPayload) {
       this.#client.onClose(TOO_LARGE, "");
@@ -136,7 +136,7 @@ export class TestTransport implements Transport {
   #watch(ms: number): void {
     const { clock, idleTimeout } = this.#options;
     this.#cancelIdle = clock.schedule(() => {
-      const left = this.#unread === null ? this.#heardAt + idleTimeout - clock.now() : idleTimeout;
+      const left = this.#paused ? idleTimeout : this.#heardAt + idleTimeout - clock.now();
       if (left <= 0) this.#listener?.onIdle();
       else this.#watch(left);
     }, ms);

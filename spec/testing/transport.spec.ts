@@ -74,6 +74,8 @@ describe("the kit's transport", () => {
       const onFrame = (frame: string | Uint8Array) => {
         told.push(`server ${frame}`);
         if (frame === "pause") transport.pause();
+        if (frame === "again") transport.receive("sent meanwhile");
+        if (frame === "again") told.push("again is done");
       };
       transport.start({
         onFrame,
@@ -112,6 +114,12 @@ describe("the kit's transport", () => {
       transport.receive("4");
       transport.resume();
       expect(told.slice(2)).to.deep.equal(["server 2", "server 3", "server 4"]);
+    });
+
+    it("takes what is sent while a frame is taken when that is done", () => {
+      const { transport, told } = made();
+      transport.receive("again");
+      expect(told).to.deep.equal(["server again", "again is done", "server sent meanwhile"]);
     });
 
     it("is idle when nothing has come for idleTimeout; the time rests while reading is paused", async () => {
