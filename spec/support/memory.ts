@@ -45,9 +45,7 @@ export class MemoryClient extends FrameClient implements TestClient {
     const door = mounts[0]?.doors.websocket as MountDoor;
     const since = clock.now();
     const info = connectInfoOf("websocket", "/socket", query, {}, new AbortController().signal);
-    const answer = endpoint.stats().draining
-      ? ({ cause: "draining", status: 503 } as const)
-      : await connect(door.connect, info, {});
+    const answer = await connect(door.connect, info, {});
     if (!("open" in answer)) {
       door.onRefusal(answer, since);
       return answer.status;

@@ -3,6 +3,7 @@ import { Channel, ok, Socket } from "../../../lib/index.ts";
 import { connect, refused } from "../../support/client.ts";
 import { Gate, Journal } from "../../support/gate.ts";
 import { serveInMemory } from "../../support/memory.ts";
+import { serve } from "../../support/server.ts";
 
 function room() {
   const events = new Journal();
@@ -84,7 +85,7 @@ describe("rule 12: drain", () => {
 
   it("closes connections without channels too, and refuses new ones with 503", async () => {
     const { UserSocket } = room();
-    const { url, endpoint } = serveInMemory(UserSocket);
+    const { url, endpoint } = await serve(UserSocket);
     const client = await connect(url);
     await endpoint.drain();
     expect((await client.closed).code).to.equal(1012);
@@ -104,7 +105,7 @@ describe("rule 12: drain", () => {
 
   it("waits for the terminate of a channel whose client is gone already", async () => {
     const { UserSocket, events, terminating } = room();
-    const { url, endpoint } = serveInMemory(UserSocket);
+    const { url, endpoint } = await serve(UserSocket);
     const client = await connect(url);
     await client.join("room:slow");
     await client.close();
