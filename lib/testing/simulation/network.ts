@@ -1,0 +1,133 @@
+import type { Clock } from "../../clock.ts";
+import type { Endpoint } from "../../endpoint.ts";
+import { ClientEnd, type Dialer } from "./client-end.ts";
+import type { ClientTimers } from "./client-timers.ts";
+import { type Direction, Link } from "./link.ts";
+import type { Random } from "./random.ts";
+import { ServerEnd } from "./server-end.ts";
+
+/** Milliseconds after which a client gives up on a server that doesn't answer. */
+const CONNECT_TIMEOUT = 20_000;
+
+interface Host {
+  readonly name: string;
+  readonly timers: ClientTimers;
+  readonly links: Map<Link, ServerEnd>;
+  /** Milliseconds that bytes take, from and to this client. */
+  latency: readonly [min: number, max: number];
+  partitioned: boolean;
+}
+
+/** Where clients and a server meet: links that a simulation delays, holds back and cuts. */
+export class Network {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #hosts = new Map<string, Host>();
+  #endpoint: Endpoint | null = null;
+  #moves = 0;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** Grows whenever something moves. */
+  get moves(): number {
+    return this.#moves;
+  }
+
+  /** Who answers from now on; null for nobody. */
+  serve(endpoint: Endpoint | null): void {
+    this.#endpoint = endpoint;
+  }
+
+  /** A client's machine: gives the class that it has as WebSocket. */
+  host(name: string, timers: ClientTimers): new (url: string) => ClientEnd {
+    const host: Host = { name, timers, links: new Map(), latency: [1, 20], partitioned: false };
+    this.#hosts.set(name, host);
+    const dialer: Dialer = { timers, dial: (end, path) => this.#dial(host, end, path) };
+    return class extends ClientEnd {
+      constructor(url: string) {
+        super(dialer, url);
+      }
+    };
+  }
+
+  latency(name: string, min: number, max: number): void {
+    this.#host(name).latency = [min, max];
+  }
+
+  /** Cuts a client's connections. */
+  cut(name: string, told: Direction | "both"): void {
+    for (const link of this.#links(name)) link.cut(told);
+  }
+
+  /** Cuts a client's connections after so many more bytes. */
+  cutAfter(name: string, direction: Direction, bytes: number): void {
+    for (const link of this.#links(name)) link.cutAfter(direction, bytes);
+  }
+
+  /** The server's side closes a client's connections with a code. */
+  close(name: string, code: number): void {
+    for (const server of this.#host(name).links.values()) server.closeWith(code);
+  }
+
+  /** Nothing gets through between a client and the server. */
+  partition(name: string): void {
+    this.#host(name).partitioned = true;
+    for (const link of this.#links(name)) link.partition();
+  }
+
+  heal(name: string): void {
+    this.#host(name).partitioned = false;
+    for (const link of this.#links(name)) link.heal();
+  }
+
+  /** The server is gone: all connections are lost on the way. */
+  cutAll(): void {
+    for (const host of this.#hosts.values()) this.cut(host.name, "both");
+  }
+
+  #host(name: string): Host {
+    return this.#hosts.get(name) as Host;
+  }
+
+  #links(name: string): Link[] {
+    const { links } = this.#host(name);
+    for (const [link, server] of links) if (link.isCut || server.destroyed) links.delete(link);
+    return [...links.keys()];
+  }
+
+  #delay({ latency: [min, max] }: Host): number {
+    return this.#random.between(min, max);
+  }
+
+  #dial(host: Host, end: ClientEnd, path: string): void {
+    this.#moves++;
+    // The request takes its way too, and what is decided is decided when it arrives.
+    this.#clock.schedule(() => {
+      this.#moves++;
+      if (host.partitioned) {
+        this.#clock.schedule(() => end.onLost(), CONNECT_TIMEOUT);
+        return;
+      }
+      const endpoint = this.#endpoint;
+      if (endpoint === null) {
+        this.#clock.schedule(() => end.onLost(), this.#delay(host));
+        return;
+      }
+      const server = new ServerEnd();
+      const link = new Link(
+        this.#clock,
+        { up: server, down: end },
+        () => this.#delay(host),
+        () => {
+          this.#moves++;
+        },
+      );
+      host.links.set(link, server);
+      end.attach(link);
+      server.accept(link, endpoint, path);
+    }, this.#delay(host));
+  }
+}
