@@ -1,5 +1,5 @@
-import type { ClientTimers } from "./client-timers.ts";
 import { closeFrame, dataFrame, FrameReader, pongFrame, type ServerFrame } from "./client-frames.ts";
+import type { ClientTimers } from "./client-timers.ts";
 import type { Link, LinkEnd } from "./link.ts";
 
 const CONNECTING = 0;

@@ -3,11 +3,23 @@ import type { Random } from "./random.ts";
 /** Something that goes wrong, at a moment in milliseconds from the beginning. */
 export type Fault =
   /** A client's connection is lost after so many more bytes in a direction. */
-  | { readonly at: number; readonly kind: "drop"; readonly client: string; readonly direction: "up" | "down"; readonly bytes: number }
+  | {
+      readonly at: number;
+      readonly kind: "drop";
+      readonly client: string;
+      readonly direction: "up" | "down";
+      readonly bytes: number;
+    }
   /** A client's connection is lost, and only one side learns of it. */
   | { readonly at: number; readonly kind: "half-open"; readonly client: string; readonly told: "up" | "down" }
   /** A client's bytes take longer, for a while. */
-  | { readonly at: number; readonly kind: "delay"; readonly client: string; readonly ms: number; readonly for: number }
+  | {
+      readonly at: number;
+      readonly kind: "delay";
+      readonly client: string;
+      readonly ms: number;
+      readonly for: number;
+    }
   /** Nothing gets through to a client, for a while. */
   | { readonly at: number; readonly kind: "partition"; readonly client: string; readonly for: number }
   /** A client's machine sleeps. */
@@ -46,7 +58,9 @@ export interface PlanOptions {
 
 /** Draws a plan of faults, in the order of time. */
 export function drawPlan(random: Random, { count, over, kinds, clients }: PlanOptions): Fault[] {
-  const faults = Array.from({ length: count }, () => drawFault(random, random.below(over), random.pick(kinds), clients));
+  const faults = Array.from({ length: count }, () =>
+    drawFault(random, random.below(over), random.pick(kinds), clients),
+  );
   return faults.sort((a, b) => a.at - b.at);
 }
 

@@ -50,7 +50,12 @@ export class Link {
    * @param ends Who gets what goes up (the server) and down (the client).
    * @param latency Milliseconds that the next bytes take.
    */
-  constructor(clock: Clock, ends: { readonly [way in Direction]: LinkEnd }, latency: () => number, moved: () => void) {
+  constructor(
+    clock: Clock,
+    ends: { readonly [way in Direction]: LinkEnd },
+    latency: () => number,
+    moved: () => void,
+  ) {
     this.#clock = clock;
     this.#ends = ends;
     this.#latency = latency;
@@ -80,7 +85,8 @@ export class Link {
   end(direction: Direction): void {
     if (this.#cut) return;
     const way = this.#ways[direction];
-    if (way.waiting.length > 0) way.waiting.push({ bytes: Buffer.alloc(0), taken: () => this.end(direction) });
+    if (way.waiting.length > 0)
+      way.waiting.push({ bytes: Buffer.alloc(0), taken: () => this.end(direction) });
     else this.#arrange(direction, () => this.#ends[direction].onEnd());
   }
 

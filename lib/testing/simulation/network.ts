@@ -23,6 +23,8 @@ export class Network {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #hosts = new Map<string, Host>();
+  /** The servers' ends of all connections, until they are destroyed. */
+  readonly #servers = new Map<ServerEnd, { readonly link: Link; readonly endpoint: Endpoint }>();
   #endpoint: Endpoint | null = null;
   #moves = 0;
 
@@ -83,9 +85,13 @@ export class Network {
     for (const link of this.#links(name)) link.heal();
   }
 
-  /** The server is gone: all connections are lost on the way. */
-  cutAll(): void {
-    for (const host of this.#hosts.values()) this.cut(host.name, "both");
+  /** A server's process is gone, and with it the connections that it had, also those that it hasn't found out about. */
+  kill(endpoint: Endpoint): void {
+    for (const [server, { link, endpoint: its }] of this.#servers) {
+      if (its !== endpoint) continue;
+      link.cut("down");
+      server.destroy();
+    }
   }
 
   #host(name: string): Host {
@@ -126,6 +132,8 @@ export class Network {
         },
       );
       host.links.set(link, server);
+      this.#servers.set(server, { link, endpoint });
+      server.once("close", () => this.#servers.delete(server));
       end.attach(link);
       server.accept(link, endpoint, path);
     }, this.#delay(host));

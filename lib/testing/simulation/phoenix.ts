@@ -74,7 +74,9 @@ function compile(): { run: Compiled; require: NodeJS.Require } {
   const path = resolvePhoenix();
   const names = ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date", "self", "window"];
   const source = readFileSync(path, "utf8");
-  const run = compileFunction(source, ["module", "exports", "require", ...names], { filename: path }) as Compiled;
+  const run = compileFunction(source, ["module", "exports", "require", ...names], {
+    filename: path,
+  }) as Compiled;
   return { run, require: createRequire(path) };
 }
 

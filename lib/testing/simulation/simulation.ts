@@ -34,12 +34,16 @@ const FAULT_OPTIONS: { readonly [K in keyof FaultOptions]-?: OptionCheck<NonNull
   count: integer(0, "faults"),
   over: integer(1, "milliseconds"),
   kinds: (value, name) => {
-    const known = Array.isArray(value) && value.length > 0 && value.every((kind) => FAULT_KINDS.includes(kind));
+    const known =
+      Array.isArray(value) && value.length > 0 && value.every((kind) => FAULT_KINDS.includes(kind));
     if (known) return value as FaultKind[];
     const kinds = FAULT_KINDS.join(", ");
     throw new ConfigError("invalid_option", `${name} must be a list of ${kinds}; got ${describe(value)}`);
   },
 };
+
+/** Virtual milliseconds that a server takes to drain before its process ends. */
+const DRAIN_TIMEOUT = 5_000;
 
 /** Real milliseconds that a moment of the simulation may take. */
 const STEP_TIMEOUT = 10_000;
@@ -49,7 +53,9 @@ export class SimulatedClient {
   readonly name: string;
   readonly socket: PhoenixSocket;
   /** The official client's Presence. */
-  readonly Presence: new (channel: PhoenixChannel) => PhoenixPresence;
+  readonly Presence: new (
+    channel: PhoenixChannel,
+  ) => PhoenixPresence;
   /** @internal */
   readonly timers: ClientTimers;
 
@@ -82,6 +88,7 @@ export class Simulation {
   readonly #network: Network;
   readonly #clients = new Map<string, SimulatedClient>();
   readonly #undo: () => void;
+  readonly #endpoints: Endpoint[] = [];
   readonly #closing: Promise<void>[] = [];
   readonly #start: number;
   #endpoint: Endpoint;
@@ -124,7 +131,10 @@ export class Simulation {
    */
   client(name: string, options: object = {}, path = "/socket"): SimulatedClient {
     if (typeof name !== "string" || this.#clients.has(name)) {
-      throw new ConfigError("invalid_argument", `client needs a name that no other has, got ${describe(name)}`);
+      throw new ConfigError(
+        "invalid_argument",
+        `client needs a name that no other has, got ${describe(name)}`,
+      );
     }
     const timers = new ClientTimers(this.clock);
     const { Socket, Presence } = loadPhoenix(timers, () => this.clock.now());
@@ -164,17 +174,25 @@ export class Simulation {
   }
 
   /**
+   * Moves time on until all faults are over, the longest sleep too, and as long again as the clients may need to come
+   * back.
+   *
+   * @param ms After the last fault. @default 120_000
+   */
+  async calm(ms = 120_000): Promise<void> {
+    const over = Math.max(0, ...this.plan.map((fault) => fault.at + ("for" in fault ? fault.for : 0)));
+    await this.advance(Math.max(0, this.#start + over - this.clock.now()) + ms);
+  }
+
+  /**
    * Ends the run: clients disconnect, and servers close.
    *
    * @returns Resolves when nothing is left behind.
    */
   async close(): Promise<void> {
-    for (const { name, timers } of this.#clients.values()) {
-      timers.stop();
-      this.#network.cut(name, "up");
-    }
+    for (const { timers } of this.#clients.values()) timers.stop();
     this.#network.serve(null);
-    this.#end(this.#endpoint);
+    for (const endpoint of this.#endpoints) this.#end(endpoint);
     await this.clock.advance(0);
     await Promise.all(this.#closing);
     this.#undo();
@@ -219,9 +237,9 @@ export class Simulation {
     const old = this.#endpoint;
     this.#network.serve(null);
     if (graceful) {
-      this.#closing.push(old.close({ timeoutMs: 5_000 }));
+      this.#closing.push(old.close({ timeoutMs: DRAIN_TIMEOUT }));
+      this.clock.schedule(() => this.#network.kill(old), DRAIN_TIMEOUT + 1_000);
     } else {
-      this.#network.cutAll();
       this.#end(old);
     }
     this.clock.schedule(() => {
@@ -231,6 +249,7 @@ export class Simulation {
   }
 
   #end(endpoint: Endpoint): void {
+    this.#network.kill(endpoint);
     this.#closing.push(endpoint.close({ timeoutMs: 0 }));
   }
 
@@ -242,6 +261,7 @@ export class Simulation {
         `simulate: serve must return a new Endpoint({ clock }) on the clock that it is given, got ${describe(endpoint)}`,
       );
     }
+    this.#endpoints.push(endpoint);
     this.#network.serve(endpoint);
     return endpoint;
   }
