@@ -69,7 +69,12 @@ function person(simulation: Simulation, name: string, options: object = {}) {
   const room = client.socket.channel("room:a", { user: name });
   const presence = new client.Presence(room);
   room.on("said", (payload) => tell(`said ${JSON.stringify(payload)}`));
-  room.join().receive("ok", () => tell("joined"));
+  room.join().receive("ok", () => {
+    // The client keeps diffs that came before a list that never came, when the connection was lost in between, and
+    // applies them to the list of its next join: whoever has left meanwhile would stay for ever.
+    Object.assign(presence, { pendingDiffs: [] });
+    tell("joined");
+  });
   /** The words of what it was told, without the times. */
   const words = () => told.map((line) => line.replace(/^[\d.]+ /, ""));
   const present = () => presence.list((key, { metas }) => `${key} ${metas.length}`).sort();
@@ -124,7 +129,7 @@ describe("simulate", () => {
     [{ at: 0, kind: "drop", client: "ada", direction: "up", bytes: 3 }, ["close 1006", "open", "joined"]],
     [{ at: 0, kind: "drop", client: "ada", direction: "down", bytes: 0 }, ["close 1006", "open", "joined"]],
     [{ at: 0, kind: "half-open", client: "ada", told: "down" }, ["close 1006", "open", "joined"]],
-    [{ at: 0, kind: "half-open", client: "ada", told: "up" }, [/close/, "open", "joined"]],
+    [{ at: 0, kind: "half-open", client: "ada", told: "up" }, ["open", "joined"]],
     [{ at: 0, kind: "partition", client: "ada", for: 200_000 }, [/close/, "open", "joined"]],
     [{ at: 0, kind: "sleep", client: "ada", for: 3_600_000 }, [/close/, "open", "joined"]],
     [{ at: 0, kind: "close", client: "ada", code: 1001 }, ["close 1001", "open", "joined"]],

@@ -9,6 +9,9 @@ const CLOSED = 3;
 
 const LOST = 1006;
 
+/** Milliseconds after which a browser gives up on a server that doesn't answer the upgrade. */
+const HANDSHAKE_TIMEOUT = 20_000;
+
 export interface MessageEvent {
   readonly data: string | ArrayBuffer;
 }
@@ -49,6 +52,9 @@ export class ClientEnd implements LinkEnd {
     this.url = url;
     this.#dialer = dialer;
     const { pathname, search } = new URL(url);
+    dialer.timers.setTimeout(() => {
+      if (this.readyState === CONNECTING) this.#ended(LOST, "", false);
+    }, HANDSHAKE_TIMEOUT);
     dialer.dial(this, `${pathname}${search}`);
   }
 

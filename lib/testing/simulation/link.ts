@@ -70,7 +70,11 @@ export class Link {
 
   /** Sends bytes; `taken` is called when there is room for more. */
   send(direction: Direction, bytes: Buffer, taken: () => void = () => {}): void {
-    if (this.#cut) return;
+    if (this.#cut) {
+      // Who doesn't know of it sends into the void.
+      taken();
+      return;
+    }
     const way = this.#ways[direction];
     if (way.inFlight + bytes.length > WINDOW && way.inFlight > 0) {
       way.waiting.push({ bytes, taken });
@@ -104,7 +108,10 @@ export class Link {
     if (this.#cut) return;
     this.#cut = true;
     this.#moved();
-    for (const way of WAYS) if (told === "both" || told === way) this.#ends[way].onLost();
+    for (const way of WAYS) {
+      if (told === "both" || told === way) this.#ends[way].onLost();
+      for (const { taken } of this.#ways[way].waiting.splice(0)) taken();
+    }
   }
 
   /** Holds back all that is on its way, until it heals. */

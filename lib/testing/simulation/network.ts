@@ -6,16 +6,14 @@ import { type Direction, Link } from "./link.ts";
 import type { Random } from "./random.ts";
 import { ServerEnd } from "./server-end.ts";
 
-/** Milliseconds after which a client gives up on a server that doesn't answer. */
-const CONNECT_TIMEOUT = 20_000;
-
 interface Host {
   readonly name: string;
   readonly timers: ClientTimers;
   readonly links: Map<Link, ServerEnd>;
   /** Milliseconds that bytes take, from and to this client. */
   latency: readonly [min: number, max: number];
-  partitioned: boolean;
+  /** How many partitions hold at the moment. */
+  partitions: number;
 }
 
 /** Where clients and a server meet: links that a simulation delays, holds back and cuts. */
@@ -45,7 +43,7 @@ export class Network {
 
   /** A client's machine: gives the class that it has as WebSocket. */
   host(name: string, timers: ClientTimers): new (url: string) => ClientEnd {
-    const host: Host = { name, timers, links: new Map(), latency: [1, 20], partitioned: false };
+    const host: Host = { name, timers, links: new Map(), latency: [1, 20], partitions: 0 };
     this.#hosts.set(name, host);
     const dialer: Dialer = { timers, dial: (end, path) => this.#dial(host, end, path) };
     return class extends ClientEnd {
@@ -76,12 +74,14 @@ export class Network {
 
   /** Nothing gets through between a client and the server. */
   partition(name: string): void {
-    this.#host(name).partitioned = true;
+    this.#host(name).partitions++;
     for (const link of this.#links(name)) link.partition();
   }
 
   heal(name: string): void {
-    this.#host(name).partitioned = false;
+    const host = this.#host(name);
+    host.partitions--;
+    if (host.partitions > 0) return;
     for (const link of this.#links(name)) link.heal();
   }
 
@@ -113,16 +113,14 @@ export class Network {
     // The request takes its way too, and what is decided is decided when it arrives.
     this.#clock.schedule(() => {
       this.#moves++;
-      if (host.partitioned) {
-        this.#clock.schedule(() => end.onLost(), CONNECT_TIMEOUT);
-        return;
-      }
+      // The client gives up on its own.
+      if (host.partitions > 0) return;
       const endpoint = this.#endpoint;
       if (endpoint === null) {
         this.#clock.schedule(() => end.onLost(), this.#delay(host));
         return;
       }
-      const server = new ServerEnd();
+      const server = new ServerEnd(this.#clock);
       const link = new Link(
         this.#clock,
         { up: server, down: end },

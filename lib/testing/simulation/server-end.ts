@@ -1,12 +1,23 @@
 import { IncomingMessage } from "node:http";
 import { Duplex } from "node:stream";
+import type { Cancel, Clock } from "../../clock.ts";
 import type { Endpoint } from "../../endpoint.ts";
 import type { Link, LinkEnd } from "./link.ts";
+
+/** The default of a mount's `closeTimeout`. */
+const CLOSE_TIMEOUT = 5_000;
 
 /** The server's end of a link: the stream that an upgrade would bring. */
 export class ServerEnd extends Duplex implements LinkEnd {
   readonly remoteAddress = "127.0.0.1";
+  readonly #clock: Clock;
   #link: Link | null = null;
+  #cancel: Cancel = () => {};
+
+  constructor(clock: Clock) {
+    super();
+    this.#clock = clock;
+  }
 
   /** Hands the client's request to the endpoint, as an HTTP server would. */
   accept(link: Link, endpoint: Endpoint, path: string): void {
@@ -55,10 +66,14 @@ export class ServerEnd extends Duplex implements LinkEnd {
 
   override _final(done: () => void): void {
     this.#link?.end("down");
+    // The server has said its last word, and gives the client so long to say its own. It does so by a timer of the
+    // system's, which would stand still here.
+    this.#cancel = this.#clock.schedule(() => this.destroy(), CLOSE_TIMEOUT);
     done();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#cancel();
     // The client learns of it by the network, if that is whole.
     this.#link?.end("down");
     done(error);
