@@ -242,8 +242,9 @@ export class ChannelHandle implements ChannelContext {
     const { topic, joinRef, whom, connection } = this.#process;
     const facts = { topic, joinRef, event };
     if (delivery === "sent") {
+      const { tracer } = connection.host;
       const frame = { of: "broadcast", size: payload.length, binary: typeof payload !== "string" } as const;
-      connection.host.tracer.step({ step: "frame_out", ...facts, ...frame }, whom);
+      tracer.step({ step: "frame_out", ...facts, ...frame, ...tracer.shownEncoded(payload) }, whom);
     } else if (delivery === "slow" || delivery === "uncarried" || delivery === "closed") {
       connection.host.tracer.step({ step: "lost", ...facts, why: delivery }, whom);
     }
