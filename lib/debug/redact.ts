@@ -1,0 +1,82 @@
+import { filterParameters } from "../logger.ts";
+
+/** Words in keys whose values nobody needs to see. */
+const WORDS = ["password", "secret", "token", "authorization", "cookie"];
+
+const JWT = /\beyJ[\w-]*\.[\w-]*\.[\w-]*/g;
+
+// What a terminal would obey: control characters, line ends of other alphabets, and what turns the writing direction.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** Shorter ones would be found everywhere. */
+const MIN_HIDDEN = 4;
+const MAX_SHOWN = 8;
+
+/** A token as it is shown: its beginning, at most a quarter of it. */
+export function shortened(token: string): string {
+  const shown = token.slice(0, Math.min(MAX_SHOWN, Math.floor(token.length / 4)));
+  return `${shown}… (${token.length} characters)`;
+}
+
+/** Keeps tokens and secrets out of everything that is printed, and terminals safe from what servers send. */
+export class Redactor {
+  readonly #hidden = new Map<string, string>();
+
+  /** Hides a token wherever it turns up, also encoded. */
+  hideToken(token: string): void {
+    this.#hide(token, shortened(token));
+  }
+
+  /** Hides a secret: not a character of it is shown. */
+  hideSecret(secret: string): void {
+    this.#hide(secret, `… (${secret.length} characters)`);
+  }
+
+  /** One printable line, without secrets. */
+  text(text: string): string {
+    let clean = text;
+    for (const [hidden, shown] of this.#hidden) clean = clean.replaceAll(hidden, shown);
+    return clean.replace(JWT, shortened).replace(UNPRINTABLE, escaped);
+  }
+
+  /** A payload as JSON on one line, without secrets. */
+  json(value: unknown): string {
+    return this.text(JSON.stringify(this.value(value)) ?? "undefined");
+  }
+
+  /** A payload without secrets, for `JSON.stringify`. Values of keys that name a secret are left out. */
+  value(value: unknown): unknown {
+    return this.#strings(filterParameters(value, WORDS));
+  }
+
+  #strings(value: unknown): unknown {
+    if (typeof value === "string") return this.text(value);
+    if (Array.isArray(value)) return value.map((item) => this.#strings(item));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(
+      // The key of a document's client opens the way to resume as it.
+      Object.entries(value).map(([key, item]) =>
+        key === "key" && typeof item === "string"
+          ? [key, "[FILTERED]"]
+          : [this.text(key), this.#strings(item)],
+      ),
+    );
+  }
+
+  #hide(value: string, shown: string): void {
+    const bytes = Buffer.from(value);
+    const forms = [
+      value,
+      JSON.stringify(value).slice(1, -1),
+      encodeURIComponent(value.toWellFormed()),
+      bytes.toString("base64url"),
+      bytes.toString("base64"),
+    ];
+    for (const form of forms) if (form.length >= MIN_HIDDEN) this.#hidden.set(form, shown);
+  }
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
