@@ -22,6 +22,12 @@ export function shortened(token: string): string {
 /** Keeps tokens and secrets out of everything that is printed, and terminals safe from what servers send. */
 export class Redactor {
   readonly #hidden = new Map<string, string>();
+  readonly #trusted: ReadonlySet<string>;
+
+  /** @param trusted Texts of the library's own, which are shown as they are, also if a weak secret is a word of them. */
+  constructor(trusted: ReadonlySet<string> = new Set()) {
+    this.#trusted = trusted;
+  }
 
   /** Hides a token wherever it turns up, also encoded. */
   hideToken(token: string): void {
@@ -35,6 +41,7 @@ export class Redactor {
 
   /** One printable line, without secrets. */
   text(text: string): string {
+    if (this.#trusted.has(text)) return text;
     let clean = text;
     for (const [hidden, shown] of this.#hidden) clean = clean.replaceAll(hidden, shown);
     return clean.replace(JWT, shortened).replace(UNPRINTABLE, escaped);

@@ -1,6 +1,7 @@
 import type { DocumentName } from "../../documents/log/op-log.ts";
 import { documentName } from "../../documents/names.ts";
-import { type Target, webSocketUrl } from "../client/target.ts";
+import { addParam, type Target, webSocketUrl } from "../client/target.ts";
+import { FAULTS } from "../doctor/faults.ts";
 import { Redactor } from "../redact.ts";
 import { type Io, readAll, Usage } from "./io.ts";
 
@@ -87,7 +88,7 @@ export async function readConnection(
   for (const param of options.param) {
     const [name, value] = pair(param, "=", "--param", "name=value");
     if (SECRET_NAME.test(name)) redactor.hideSecret(value);
-    url.searchParams.append(name, value);
+    addParam(url, name, value);
   }
   const headers: Record<string, string> = {};
   for (const header of options.header) {
@@ -96,7 +97,7 @@ export async function readConnection(
     headers[name.trim()] = value.trim();
   }
   let joinPayload = options.join === undefined ? {} : json(options.join, "--join");
-  if (token !== null && places.has("param")) url.searchParams.set("token", token);
+  if (token !== null && places.has("param")) addParam(url, "token", token);
   if (token !== null && places.has("join")) joinPayload = { token, ...(joinPayload as object) };
   const target: Target = {
     url,
@@ -150,9 +151,14 @@ export function json(text: string, option: string): unknown {
   }
 }
 
+/** What the doctor says of itself. */
+const TRUSTED: ReadonlySet<string> = new Set(
+  Object.entries(FAULTS).flatMap(([id, { kind, symptom, cause, fix }]) => [id, kind, symptom, cause, fix]),
+);
+
 /** A redactor that knows what the command line says, before anything of it is understood. */
 export function redactorFor(argv: readonly string[]): Redactor {
-  const redactor = new Redactor();
+  const redactor = new Redactor(TRUSTED);
   argv.forEach((argument, i) => {
     const [, name, value] = /^--(token|secret)(?:=(.*))?$/s.exec(argument) ?? [];
     if (name === undefined) return;

@@ -43,15 +43,21 @@ export function webSocketUrl(given: string): URL | null {
   url.hash = "";
   const path = url.pathname.replace(/\/+$/, "");
   url.pathname = path.endsWith(SUFFIX) ? path : `${path}${SUFFIX}`;
-  url.searchParams.delete("vsn");
+  if (url.searchParams.has("vsn")) url.searchParams.delete("vsn");
   return url;
+}
+
+/** Adds a param, and leaves the query as it is: `searchParams` would repair what may be wrong with it. */
+export function addParam(url: URL, name: string, value: string): void {
+  const param = `${encodeURIComponent(name.toWellFormed())}=${encodeURIComponent(value.toWellFormed())}`;
+  url.search = url.search === "" ? param : `${url.search}&${param}`;
 }
 
 /** Attempts to connect. */
 export function attempt(target: Target, clock: Clock, variation: Variation = {}): Promise<Handshake> {
   const { timeoutMs, rejectUnauthorized, authToken } = target;
   const url = new URL(variation.url ?? target.url);
-  url.searchParams.set("vsn", variation.vsn ?? VSN);
+  addParam(url, "vsn", variation.vsn ?? VSN);
   const origin = variation.origin === undefined ? target.origin : variation.origin;
   const headers = origin === null ? target.headers : { ...target.headers, Origin: origin };
   const protocols =

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { plainGet, portOf, speaksTls } from "../client/http-probe.ts";
-import { attempt, type Target, type Variation, VSN } from "../client/target.ts";
+import { addParam, attempt, type Target, type Variation, VSN } from "../client/target.ts";
 import type { Handshake } from "../client/websocket.ts";
 import { type Diagnosis, diagnosis, shown } from "./diagnosis.ts";
 import type { FaultId } from "./faults.ts";
@@ -139,7 +139,7 @@ async function diagnoseUnupgraded(http: Http, target: Target, clock: Clock): Pro
     }
   }
   const url = new URL(target.url);
-  url.searchParams.set("vsn", VSN);
+  addParam(url, "vsn", VSN);
   const plain = await plainGet(url, target.headers, { clock, ...target });
   if (plain?.status !== http.status) {
     return diagnosis("not_websocket", answer, `a plain GET gets ${plain?.status ?? "no answer"}`);
