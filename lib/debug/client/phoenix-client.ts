@@ -5,7 +5,13 @@ import type { OpenSocket } from "./websocket.ts";
 
 /** The connection is over, or what comes over it is not the protocol. */
 export type Ending =
-  | { readonly kind: "closed"; readonly code: number; readonly reason: string }
+  | {
+      readonly kind: "closed";
+      readonly code: number;
+      readonly reason: string;
+      /** What was wrong with the server's frames, if that ended it. */
+      readonly broken: string | null;
+    }
   | ({ readonly kind: "foreign" } & Foreign);
 
 /** The channel ended by itself. */
@@ -62,7 +68,7 @@ export class PhoenixClient {
     this.#trace = trace;
     socket.listen({
       frame: (data, isBinary) => this.#onFrame(data, isBinary),
-      closed: (code, reason) => this.#end({ kind: "closed", code, reason }),
+      closed: (code, reason, broken) => this.#end({ kind: "closed", code, reason, broken }),
     });
   }
 

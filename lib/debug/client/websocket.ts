@@ -25,7 +25,8 @@ export type Handshake =
 
 export interface SocketListener {
   frame(data: Buffer, isBinary: boolean): void;
-  closed(code: number, reason: string): void;
+  /** @param broken What was wrong with the server's frames, if that ended it; else null. */
+  closed(code: number, reason: string, broken: string | null): void;
 }
 
 const MAX_BODY = 2_048;
@@ -43,9 +44,12 @@ export class OpenSocket {
     this.#ws = ws;
     this.#clock = clock;
     ws.on("message", (data: Buffer, isBinary: boolean) => this.#tell((to) => to.frame(data, isBinary)));
-    ws.once("close", (code, reason) => this.#tell((to) => to.closed(code, reason.toString())));
-    // It is followed by "close", with 1006 or the code of the protocol's error.
-    ws.on("error", () => {});
+    let broken: string | null = null;
+    ws.once("close", (code, reason) => this.#tell((to) => to.closed(code, reason.toString(), broken)));
+    // It is followed by "close".
+    ws.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+      if (code?.startsWith("WS_ERR_") === true) broken = message;
+    });
   }
 
   listen(listener: SocketListener): void {

@@ -62,7 +62,8 @@ export function diagnoseEnding(ending: Ending, what: string): Diagnosis {
     if (ending.foreign === "v1") return diagnosis("version_ignored", `a frame came: ${shown(ending.text)}`);
     return diagnosis("not_phoenix", `what came is no message of the protocol: ${shown(ending.text)}`);
   }
-  const { code, reason } = ending;
+  const { code, reason, broken } = ending;
+  if (broken !== null) return diagnosis("broken_frames", broken);
   const why = reason === "" ? "no reason" : `the reason ${shown(reason)}`;
   const seen =
     code === 1006

@@ -37,6 +37,14 @@ export async function diagnoseMissing(
   timeoutMs: number,
 ): Promise<Diagnosis> {
   const missing = `the second connection got nothing within ${span(timeoutMs)}`;
+  // What was on its way is there when this is answered.
+  const beat = await second.heartbeat(timeoutMs);
+  if (beat.kind === "closed" || beat.kind === "foreign") {
+    return diagnoseEnding(beat, "the broadcast, on the second connection");
+  }
+  if (beat.kind !== "reply") {
+    return diagnosis("heartbeat_unanswered", missing, "nor is a heartbeat answered there");
+  }
   const elsewhere = second.since(marks[1]).find(isIt);
   if (elsewhere !== undefined) {
     const { topic: of, event } = elsewhere;
@@ -44,13 +52,6 @@ export async function diagnoseMissing(
       "broadcast_wrong_topic",
       `${shown(event)} came with the topic ${shown(of)}; joined is ${shown(topic)}`,
     );
-  }
-  const beat = await second.heartbeat(timeoutMs);
-  if (beat.kind === "closed" || beat.kind === "foreign") {
-    return diagnoseEnding(beat, "the broadcast, on the second connection");
-  }
-  if (beat.kind !== "reply") {
-    return diagnosis("heartbeat_unanswered", missing, "nor is a heartbeat answered there");
   }
   const own = first.since(marks[0]).find((message) => message.topic === topic && isIt(message));
   if (own !== undefined) {

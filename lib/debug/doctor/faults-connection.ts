@@ -153,6 +153,13 @@ export const CONNECTION_FAULTS = {
     cause: "it doesn't look at `vsn`, or a proxy drops the query string",
     fix: "let the proxy pass the query on; let the server read `vsn`",
   },
+  broken_frames: {
+    kind: "delivery",
+    symptom: "what comes over the connection breaks the WebSocket protocol",
+    cause:
+      "something else writes into the stream: a proxy, middleware on the same socket, a hand-made server",
+    fix: "try past the proxy; let nobody but the WebSocket server write to the socket after the upgrade",
+  },
   frame_refused: {
     kind: "delivery",
     symptom: "the server closes the connection for a frame",
