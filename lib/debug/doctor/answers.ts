@@ -12,6 +12,8 @@ export interface Wait {
   readonly timeoutMs: number;
   /** The fault if it isn't answered, while heartbeats are. */
   readonly unanswered: FaultId;
+  /** The fault if `phx_error` comes instead. @default channel_crashed */
+  readonly crashed?: FaultId;
 }
 
 /** Why there was no answer. */
@@ -21,7 +23,8 @@ export async function diagnoseFailure(failure: Failure, wait: Wait): Promise<Dia
     case "foreign":
       return diagnoseEnding(failure, wait.what);
     case "ended": {
-      const fault = failure.event === "phx_error" ? "channel_crashed" : "channel_closed";
+      const { crashed = "channel_crashed" } = wait;
+      const fault = failure.event === "phx_error" ? crashed : "channel_closed";
       return diagnosis(
         fault,
         `${failure.event} came instead of the answer to ${wait.what}`,

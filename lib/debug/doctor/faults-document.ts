@@ -41,13 +41,19 @@ export const DOCUMENT_FAULTS = {
   document_unavailable: {
     kind: "delivery",
     symptom: "the document can't be opened or written at the moment",
-    cause: "its log is down or full, or its session failed",
+    cause: "its log is down or full, its session failed, or a hook such as `authorize` threw",
     fix: "see the server's log; the client may try again after `retryAfter`",
+  },
+  document_full: {
+    kind: "refused",
+    symptom: "the document has as many clients as it takes",
+    cause: "`maxClients` of the documents, on this node",
+    fix: "see whether clients are left behind that should have gone; raise `maxClients`",
   },
   session_gone: {
     kind: "delivery",
-    symptom: "the client was connected, and the document's session no longer knows it",
-    cause: "the session stopped or moved, the client was sequenced out, or the log was rolled back",
+    symptom: "the client was connected, and isn't any more",
+    cause: "the document's session stopped, failed or was rolled back; or a hook of the channel's threw",
     fix: "join and `connect_document` again, with `resume`; see the server's log for the session's end",
   },
   client_mismatch: {

@@ -5,9 +5,10 @@ import { PhoenixClient } from "../client/phoenix-client.ts";
 import { attempt, type Target } from "../client/target.ts";
 import type { Trace } from "../client/trace.ts";
 import { diagnoseFailure, diagnoseJoinRefusal } from "./answers.ts";
+import { diagnoseConnectRefusal } from "./connect-refusal.ts";
 import { Diagnosed, diagnosis, shown } from "./diagnosis.ts";
-import { type DocumentCase, diagnoseConnectRefusal, type Refusal, refusal } from "./document-refusals.ts";
 import { diagnoseHandshake } from "./handshake.ts";
+import { type DocumentCase, type Refusal, refusal } from "./refusal.ts";
 
 /** What all commands that connect need. */
 export interface Environment {

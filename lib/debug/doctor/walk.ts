@@ -57,7 +57,10 @@ export function connectStep(walk: Walk, step: string, name: string): Promise<Ope
 }
 
 /** Waits for what the second connection shall get. */
-export function broadcastStep({ steps, topic, environment }: Walk, broadcast: BroadcastWatch): Promise<void> {
+export function broadcastStep(
+  { steps, topic, environment, examination }: Walk,
+  broadcast: BroadcastWatch,
+): Promise<void> {
   return steps.run("broadcast", async () => {
     const result = await broadcast.arrival;
     if (result.kind === "message") {
@@ -68,12 +71,14 @@ export function broadcastStep({ steps, topic, environment }: Walk, broadcast: Br
       throw new Diagnosed(await diagnoseMissing(broadcast, environment.target.timeoutMs));
     const { timeoutMs } = environment.target;
     const what = "the broadcast, on the second connection";
+    const crashed = examination.document === null ? "channel_crashed" : "session_gone";
     const wait = {
       client: broadcast.second,
       topic,
       what,
       timeoutMs,
       unanswered: "broadcast_missing",
+      crashed,
     } as const;
     throw new Diagnosed(await diagnoseFailure(result, wait));
   });
