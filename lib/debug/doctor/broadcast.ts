@@ -11,6 +11,8 @@ export interface BroadcastWatch {
   readonly topic: string;
   /** Whether a message is the one, whatever its topic. */
   readonly isIt: (message: Message) => boolean;
+  /** What is wrong with the one that came on the topic; null if nothing is. */
+  readonly check: (message: Message) => Diagnosis | null;
   /** How many messages each had before. */
   readonly marks: readonly [first: number, second: number];
   /** Null if it came as it should, a diagnosis if something is wrong with it. */
@@ -28,12 +30,12 @@ export function watch(
 ): BroadcastWatch {
   const marks = [first.count, second.count] as const;
   const pick = (message: Message) => (message.topic === topic && isIt(message) ? check(message) : undefined);
-  return { first, second, topic, isIt, marks, arrival: second.expect(topic, pick, timeoutMs) };
+  return { first, second, topic, isIt, check, marks, arrival: second.expect(topic, pick, timeoutMs) };
 }
 
 /** Why it didn't come: looks at what came instead, and where. */
 export async function diagnoseMissing(
-  { first, second, topic, isIt, marks }: BroadcastWatch,
+  { first, second, topic, isIt, check, marks }: BroadcastWatch,
   timeoutMs: number,
 ): Promise<Diagnosis> {
   const missing = `the second connection got nothing within ${span(timeoutMs)}`;
@@ -44,6 +46,10 @@ export async function diagnoseMissing(
   }
   if (beat.kind !== "reply") {
     return diagnosis("heartbeat_unanswered", missing, "nor is a heartbeat answered there");
+  }
+  const late = second.since(marks[1]).find((message) => message.topic === topic && isIt(message));
+  if (late !== undefined) {
+    return check(late) ?? diagnosis("slow_server", `it came after more than ${span(timeoutMs)}`);
   }
   const elsewhere = second.since(marks[1]).find(isIt);
   if (elsewhere !== undefined) {
