@@ -3,7 +3,8 @@ import { filterParameters } from "../logger.ts";
 /** Words in keys whose values nobody needs to see. */
 const WORDS = ["password", "secret", "token", "authorization", "cookie"];
 
-const JWT = /\beyJ[\w-]*\.[\w-]*\.[\w-]*/g;
+/** A JWT, or the beginning of one that was cut. */
+const JWT = /\beyJ[\w-]{16,}(?:\.[\w-]*){0,2}/g;
 
 // What a terminal would obey: control characters, line ends of other alphabets, and what turns the writing direction.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -12,6 +13,7 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-
 /** Shorter ones would be found everywhere. */
 const MIN_HIDDEN = 4;
 const MAX_SHOWN = 8;
+const MAX_BRIEF = 500;
 
 /** A token as it is shown: its beginning, at most a quarter of it. */
 export function shortened(token: string): string {
@@ -45,6 +47,12 @@ export class Redactor {
     let clean = text;
     for (const [hidden, shown] of this.#hidden) clean = clean.replaceAll(hidden, shown);
     return clean.replace(JWT, shortened).replace(UNPRINTABLE, escaped);
+  }
+
+  /** The same, cut to what a reader would read. */
+  brief(text: string): string {
+    const clean = this.text(text);
+    return clean.length > MAX_BRIEF ? `${clean.slice(0, MAX_BRIEF)}… (${clean.length} characters)` : clean;
   }
 
   /** A payload as JSON on one line, without secrets. */

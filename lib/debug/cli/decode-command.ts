@@ -57,7 +57,7 @@ export async function runDecode(
         }),
       ),
       signature,
-      findings: findings.map(diagnosisJson),
+      findings: findings.map((finding) => diagnosisJson(finding, redactor)),
       exitCode: exitCode(first),
     });
     return exitCode(first);
@@ -83,7 +83,7 @@ export async function runDecode(
     const { symptom, fix }: Fault = FAULTS[fault];
     printer.line();
     printer.line(["red", fault], ": ", symptom);
-    for (const line of evidence) printer.line("  seen   ", line);
+    for (const line of evidence) printer.line("  seen   ", redactor.brief(line));
     printer.line("  fix    ", fix);
   }
   if (first === null) {

@@ -49,7 +49,7 @@ export async function runDoctor(
       healthy: diagnosis === null,
       exitCode: code,
       steps: steps.map((step) => ({ ...step, ms: Math.round(step.ms * 10) / 10 })),
-      diagnosis: diagnosisJson(diagnosis),
+      diagnosis: diagnosisJson(diagnosis, redactor),
       notes,
       ...(withTrace ? { trace: trace.map(frameJson) } : {}),
     });
@@ -57,7 +57,7 @@ export async function runDoctor(
   }
   for (const note of notes) printer.line(["yellow", "  note: "], note);
   if (diagnosis === null) printer.line(["green", "all is well"]);
-  else printDiagnosis(printer, diagnosis);
+  else printDiagnosis(printer, redactor, diagnosis);
   if (withTrace) printTrace(printer, redactor, trace);
   return code;
 }

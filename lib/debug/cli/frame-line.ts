@@ -18,7 +18,8 @@ export function frameLine(
     [direction === "in" ? "green" : "blue", `${arrow} `],
   ];
   if (options.named) parts.push(["dim", `${connection.padEnd(7)}`]);
-  if ("foreign" in frame) return [...parts, ["red", `no message of the protocol: ${frame.text}`]];
+  if ("foreign" in frame)
+    return [...parts, ["red", `no message of the protocol: ${redactor.brief(frame.text)}`]];
   const { joinRef, ref, topic, event } = frame;
   parts.push(["cyan", topic], " ");
   let { payload } = frame;

@@ -25,13 +25,13 @@ export function printStep(printer: Printer, { name, status, ms, detail }: Step):
 }
 
 /** The fault in words, and what points to it. */
-export function printDiagnosis(printer: Printer, { fault, evidence }: Diagnosis): void {
+export function printDiagnosis(printer: Printer, redactor: Redactor, { fault, evidence }: Diagnosis): void {
   const { symptom, cause, fix }: Fault = FAULTS[fault];
   printer.line();
   printer.line(["red", fault], ": ", ["bold", symptom]);
   printer.line("  cause  ", cause);
   evidence.forEach((line, i) => {
-    printer.line(i === 0 ? "  seen   " : "         ", line);
+    printer.line(i === 0 ? "  seen   " : "         ", redactor.brief(line));
   });
   printer.line("  fix    ", fix);
 }
@@ -46,8 +46,15 @@ export function printTrace(printer: Printer, redactor: Redactor, trace: readonly
 }
 
 /** A diagnosis as JSON has it. */
-export function diagnosisJson(diagnosis: Diagnosis | null): object | null {
+export function diagnosisJson(diagnosis: Diagnosis | null, redactor: Redactor): object | null {
   if (diagnosis === null) return null;
   const { kind, symptom, cause, fix }: Fault = FAULTS[diagnosis.fault];
-  return { fault: diagnosis.fault, kind, symptom, cause, fix, evidence: diagnosis.evidence };
+  return {
+    fault: diagnosis.fault,
+    kind,
+    symptom,
+    cause,
+    fix,
+    evidence: diagnosis.evidence.map((line) => redactor.brief(line)),
+  };
 }

@@ -44,8 +44,8 @@ export async function runSend(
   const found = await withSession(connection, [options.topic], options.mode, io, use);
   if (io.signal.aborted) return EXIT.interrupted;
   if (found === null) return exitCode(null);
-  if (options.json === true) errors.json(diagnosisJson(found));
-  else printDiagnosis(errors, found);
+  if (options.json === true) errors.json(diagnosisJson(found, redactor));
+  else printDiagnosis(errors, redactor, found);
   return exitCode(found);
 }
 

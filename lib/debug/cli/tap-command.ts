@@ -41,8 +41,8 @@ export async function runTap(url: string, options: TapOptions, io: Io, redactor:
   const use = (client: PhoenixClient) => follow(client, connection.target.timeoutMs, io.clock, until);
   const found = await withSession(connection, options.topic, "read", io, use, onFrame);
   if (found === null || until.aborted) return EXIT.healthy;
-  if (options.json === true) errors.json(diagnosisJson(found));
-  else printDiagnosis(errors, found);
+  if (options.json === true) errors.json(diagnosisJson(found, redactor));
+  else printDiagnosis(errors, redactor, found);
   return exitCode(found);
 }
 

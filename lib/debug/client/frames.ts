@@ -15,7 +15,8 @@ export interface Foreign {
   readonly text: string;
 }
 
-const MAX_SHOWN = 200;
+/** Kept of what is no message. Far more than is printed, so that no secret is cut where it is shown. */
+const MAX_KEPT = 16_384;
 
 export function encodeFrame({ joinRef, ref, topic, event, payload }: Message): string {
   return JSON.stringify([joinRef, ref, topic, event, payload]);
@@ -29,7 +30,7 @@ export function decodeFrame(data: Buffer, isBinary: boolean): Message | Foreign 
   const text = data.toString();
   const foreign = (kind: "text" | "v1"): Foreign => ({
     foreign: kind,
-    text: text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text,
+    text: text.slice(0, MAX_KEPT),
   });
   let frame: unknown;
   try {

@@ -20,7 +20,10 @@ export function diagnosis(fault: FaultId, ...evidence: string[]): Diagnosis {
   return { fault, evidence };
 }
 
-const MAX_SHOWN = 400;
+/**
+ * Far more than is printed: a secret that is cut here isn't recognized any more, so it must not be near what is shown.
+ */
+const MAX_SHOWN = 16_384;
 
 /** A value that came from the server, for a sentence. */
 export function shown(value: unknown): string {
