@@ -89,6 +89,18 @@ describe("tap", () => {
     expect(stdout).to.match(/← document:acme:doc-1 op \[[^\]]*\] \{"documentId":"doc-1","op":\[/);
   });
 
+  it("says that a document gives nothing without a token", async () => {
+    const { mount } = await serveDocuments();
+    const abort = new AbortController();
+    const { stderr } = await run(["tap", mount, "-t", TOPIC], {
+      signal: abort.signal,
+      onLine: (line) => {
+        if (/reply ok/.test(line)) setImmediate(() => abort.abort());
+      },
+    });
+    expect(stderr).to.include(`note: without a token nothing of ${TOPIC} comes`);
+  });
+
   it("cuts long payloads, unless told otherwise", async () => {
     const { mount, endpoint } = await serve(UserSocket);
     const tap = (...more: string[]) =>
