@@ -18,6 +18,7 @@ import { V2JSONSerializer } from "./protocol/v2-json.ts";
 import type { PubSub } from "./pubsub/pubsub.ts";
 import { assertSchema } from "./schema.ts";
 import { Socket, type SocketClass } from "./socket.ts";
+import type { Tracer } from "./tracing.ts";
 import type { Connect, OnRefusal } from "./transport/accept.ts";
 import { LongPolling } from "./transport/longpoll.ts";
 import { type CheckOrigin, originCheck } from "./transport/origin.ts";
@@ -145,6 +146,7 @@ export interface MountHost {
   readonly pubsub: PubSub;
   readonly counters: Counters;
   readonly clock: Clock;
+  readonly tracer: Tracer;
   readonly logger: Logger;
   /** False if the logger is the quiet one. */
   readonly logs: boolean;
@@ -226,7 +228,8 @@ export class Mount {
         host: connectionHost,
         socketClass,
         paramsSchema,
-        serializers,
+        // Long-polling carries binary frames to the server only: such a client would get no answer to its join.
+        serializers: kind === "longpoll" ? serializers.filter((one) => one.binaryOnly !== true) : serializers,
         opened: (connection: Connection) => this.connections.add(connection),
       };
       const ask: Connect = (info, pathParams) => connect(connectOptions, info, pathParams);
