@@ -32,7 +32,7 @@ async function blockWebSockets(port: number): Promise<Proxy> {
     server.close();
     server.closeAllConnections();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, paths };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/chat/`, paths };
 }
 
 describe("the chat where WebSockets are blocked, in Chromium", function () {
@@ -49,7 +49,7 @@ describe("the chat where WebSockets are blocked, in Chromium", function () {
     for (const person of [ada, ben, cleo]) await person.sees("one", "two", "three");
     await ada.meets("Ada (you)", "Ben", "Cleo");
     await cleo.meets("Cleo (you)", "Ada", "Ben");
-    expect(paths).to.include.keys("/socket/websocket", "/socket/longpoll");
+    expect(paths).to.include.keys("/chat/socket/websocket", "/chat/socket/longpoll");
 
     await ben.composer.pressSequentially("hm");
     await ada.reads(ada.typing, "Ben is writing");

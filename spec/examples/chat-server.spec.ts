@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect } from "chai";
 import { WebSocket } from "ws";
-import { startChat } from "../../examples/chat/chat.ts";
+import { chat } from "../../examples/chat/chat.ts";
 import { History, type Message } from "../../examples/chat/history.ts";
+import { startHost } from "../../examples/host.ts";
 import { RawClient } from "../support/client.ts";
 import { afterTest } from "../support/teardown.ts";
 
@@ -49,13 +50,13 @@ const names = (presence: Record<string, { metas: { name: string }[] }>) =>
 
 describe("the chat's server", () => {
   async function start() {
-    const chat = await startChat({ port: 0, dataDir: await temporaryDir() });
-    afterTest(() => chat.close());
-    return chat;
+    const host = await startHost({ port: 0 }, [chat({ dataDir: await temporaryDir() })]);
+    afterTest(() => host.close());
+    return { port: host.port, root: host.url, url: `${host.url}chat/` };
   }
 
   it("serves the page and the official client under a strict policy", async () => {
-    const { url } = await start();
+    const { url, root } = await start();
     const page = await fetch(url);
     expect(page.headers.get("content-type")).to.equal("text/html; charset=utf-8");
     const policy = page.headers.get("content-security-policy") ?? "";
@@ -64,7 +65,7 @@ describe("the chat's server", () => {
     const html = await page.text();
     expect(html).not.to.match(/<script(?![^>]*src=)|<style|\sstyle=|\son[a-z]+=|https?:/);
 
-    const client = await fetch(`${url}phoenix.mjs`);
+    const client = await fetch(`${root}modules/phoenix.mjs`);
     expect(client.headers.get("content-type")).to.equal("text/javascript; charset=utf-8");
     const installed = join(require.resolve("phoenix"), "../phoenix.mjs");
     expect(await client.text()).to.equal(await readFile(installed, "utf8"));
