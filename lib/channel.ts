@@ -1,12 +1,14 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Cancel } from "./clock.ts";
+import { assertTopic } from "./connection/arguments.ts";
 import type { RateLimit } from "./connection/rate-limit.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ConfigError, describe } from "./errors.ts";
 import type { LogLevel } from "./logger.ts";
 import { bool, checkOptions, type OptionCheck } from "./options.ts";
 import type { Ref } from "./protocol/message.ts";
-import type { Payload } from "./protocol/payload.ts";
+import type { EncodedPayload, Payload } from "./protocol/payload.ts";
+import type { Envelope } from "./pubsub/broadcast.ts";
 import { error, type NoReply, type Reply, type Stop } from "./reply.ts";
 import { assertSchema, isPromise, type Schema, type Validated, validate } from "./schema.ts";
 import type { Socket } from "./socket.ts";
@@ -71,6 +73,42 @@ export interface ChannelContext {
   /** Calls back when the channel ends, before terminate, or when its join is refused. Returns what takes it back. */
   onEnd(callback: () => void): Cancel;
   unhandled(kind: "event" | "message", what: string): void;
+  /** The mount's limits, in bytes. */
+  readonly maxPayload: number;
+  readonly maxBufferedBytes: number;
+  /** Pushes what is encoded already. False if it wasn't sent. */
+  pushEncoded(event: string, payload: EncodedPayload): boolean;
+  /** Sends what many clients get, as the fastlane does. False if it wasn't sent. */
+  send(envelope: Envelope): boolean;
+  /** Bytes that wait for the client. */
+  readonly bufferedBytes: number;
+  /** Whether more than so many bytes wait for the client itself, not only for the end of the turn. */
+  isBehind(bytes: number): boolean;
+  /** Calls back once, in a later turn, when what waits for the client has left; never if the client goes. */
+  onceDrained(callback: () => void): void;
+  /** The client doesn't read: closes its connection with 1013. */
+  overflow(): void;
+  /** Ends the channel at once, as `stop(reason)` from a handler does. */
+  stop(reason: string | Error): void;
+}
+
+/** What a class of channels wants of the mounts that route to it, where the mount's options don't say. */
+export interface MountWishes {
+  /** Bytes of one frame. */
+  readonly maxPayload?: number;
+  /** Milliseconds between pings to a silent client. */
+  readonly pingInterval?: number;
+}
+
+/**
+ * A static method of a channel class of the library, called once for each mount that routes to it.
+ *
+ * @internal
+ */
+export const ON_MOUNT: unique symbol = Symbol("onMount");
+
+export interface MountedClass {
+  [ON_MOUNT]?(endpoint: Endpoint): MountWishes;
 }
 
 /** A class of channels, as `static channels` of a socket takes it. */
@@ -210,6 +248,8 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
     }
     if (typeof event !== "string") refuse("the event must be a string");
     if ((event as string).startsWith("phx_")) refuse("events that begin with phx_ are the protocol's");
+    if (isSealed(this, event as string))
+      refuse("is an event of the library's class, which can't be replaced");
     if (args.length !== 2 && args.length !== 3) {
       refuse(`takes (event, handler) or (event, schema, handler), got ${args.length} arguments`);
     }
@@ -375,6 +415,7 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
    * @throws StateError (`own_topic`) for the channel's own topic, which it has already.
    */
   subscribe(topic: string, options?: SubscribeOptions): void {
+    assertTopic("subscribe", topic);
     const { fastlane = false } = checkOptions<SubscribeOptions>(options, SUBSCRIBE_OPTIONS, "subscribe");
     this.#context.subscribe(topic, fastlane);
   }
@@ -388,6 +429,21 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
 /** @internal For the parts of the library that stand beside the channel, such as presence. */
 export function channelContext(channel: Channel<object, Socket<object>>): ChannelContext {
   return contextOf(channel);
+}
+
+/** The events of the library's own channel classes. */
+const sealed = new WeakMap<object, ReadonlySet<string>>();
+
+/** @internal From now on, neither the class nor those that extend it can add these events by `on`. */
+export function sealEvents(channelClass: object, events: Iterable<string>): void {
+  sealed.set(channelClass, new Set(events));
+}
+
+function isSealed(channelClass: object, event: string): boolean {
+  for (let c: object | null = channelClass; c !== null; c = Object.getPrototypeOf(c)) {
+    if (sealed.get(c)?.has(event)) return true;
+  }
+  return false;
 }
 
 /** @internal Whether the channel's table has the event. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { type MountedClass, type MountWishes, ON_MOUNT } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { connect } from "./connection/connect.ts";
 import type { Connection, ConnectionHost } from "./connection/connection.ts";
@@ -123,7 +124,7 @@ const MOUNT_OPTIONS: OptionTable<MountOptions> = {
       : checkOptions<LongPollOptions>(value, LONGPOLL_OPTIONS, name, "true, false or "),
 };
 
-const DEFAULTS: Checked<TransportOptions> = {
+const DEFAULTS: Checked<TransportOptions & MountWishes> = {
   checkOrigin: true,
   maxChannels: 100,
   maxPayload: 1024 * 1024,
@@ -135,6 +136,7 @@ const DEFAULTS: Checked<TransportOptions> = {
   rateLimit: false,
   serializers: [V1JSONSerializer, V2JSONSerializer],
   authToken: false,
+  pingInterval: 30_000,
 };
 
 /** What a mount gets from its endpoint. */
@@ -175,7 +177,11 @@ export class Mount {
     assertSocketClass(socketClass);
     const { paramsSchema } = socketClass;
     if (paramsSchema !== undefined) assertSchema(paramsSchema, `${socketClass.name}.paramsSchema`);
-    const router = compileRoutes(socketClass);
+    const { find: router, classes } = compileRoutes(socketClass);
+    const wishes: MountWishes = Object.assign(
+      {},
+      ...[...classes].map((channelClass) => (channelClass as MountedClass)[ON_MOUNT]?.(host.endpoint)),
+    );
     const where = `socket(${describe(path)})`;
     const checked = checkOptions<MountOptions>(options, MOUNT_OPTIONS, where);
     const { websocket = true, longpoll = true, onRefused = null, ...shared } = checked;
@@ -194,7 +200,9 @@ export class Mount {
       kind: "websocket" | "longpoll",
       given: true | (TransportOptions & T),
     ) => {
-      const own = { ...DEFAULTS, ...shared, ...(given === true ? {} : given) } as Checked<TransportOptions> &
+      const own = { ...DEFAULTS, ...wishes, ...shared, ...(given === true ? {} : given) } as Checked<
+        TransportOptions & MountWishes
+      > &
         T;
       const { serializers, rateLimit, checkOrigin, ...rest } = own;
       const report = new Reporter(

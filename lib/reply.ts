@@ -11,11 +11,14 @@ export class Reply<Status extends string = string, Payload = unknown> {
   /** @internal */
   readonly encoded: EncodedPayload;
 
-  /** @throws PayloadError (`invalid_payload`) if JSON can't express the payload. */
-  constructor(status: Status, payload: Payload) {
+  /**
+   * @param encoded The payload's encoding, where the library has it already.
+   * @throws PayloadError (`invalid_payload`) if JSON can't express the payload.
+   */
+  constructor(status: Status, payload: Payload, encoded?: EncodedPayload) {
     this.status = status;
     this.payload = payload;
-    this.encoded = payload === undefined ? EMPTY_PAYLOAD : encodeReplyPayload(payload);
+    this.encoded = encoded ?? (payload === undefined ? EMPTY_PAYLOAD : encodeReplyPayload(payload));
   }
 }
 

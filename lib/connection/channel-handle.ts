@@ -3,11 +3,12 @@ import type { Cancel } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { ConfigError, describe, printable, StateError } from "../errors.ts";
 import type { Ref } from "../protocol/message.ts";
-import { encodePayload } from "../protocol/payload.ts";
+import { type EncodedPayload, encodePayload } from "../protocol/payload.ts";
+import type { Envelope } from "../pubsub/broadcast.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
-import { assertEvent, assertTopic } from "./arguments.ts";
+import { assertEvent } from "./arguments.ts";
 import type { ChannelProcess, Info } from "./channel-process.ts";
 
 /** What an app's channel holds: its way to the process that runs it. */
@@ -125,7 +126,6 @@ export class ChannelHandle implements ChannelContext {
   }
 
   subscribe(key: string, fastlane: boolean): void {
-    assertTopic("subscribe", key);
     const process = this.#process;
     if (key === this.topic && process.route.subscribesAtJoin) {
       throw new StateError(
@@ -141,6 +141,42 @@ export class ChannelHandle implements ChannelContext {
       throw new ConfigError("invalid_argument", `unsubscribe(topic) needs a string, got ${describe(key)}`);
     }
     this.#process.subscriptions.remove(key);
+  }
+
+  get maxPayload(): number {
+    return this.#process.connection.host.maxPayload;
+  }
+
+  get maxBufferedBytes(): number {
+    return this.#process.connection.host.maxBufferedBytes;
+  }
+
+  get bufferedBytes(): number {
+    return this.#process.connection.bufferedBytes;
+  }
+
+  overflow(): void {
+    this.#process.overflow();
+  }
+
+  pushEncoded(event: string, payload: EncodedPayload): boolean {
+    return this.#process.mayPush && this.#process.push(event, payload);
+  }
+
+  send(envelope: Envelope): boolean {
+    return this.#process.mayPush && this.#process.fastlane(envelope);
+  }
+
+  isBehind(bytes: number): boolean {
+    return this.#process.connection.isBehind(bytes);
+  }
+
+  onceDrained(callback: () => void): void {
+    this.#process.connection.onceDrained(callback);
+  }
+
+  stop(reason: string | Error): void {
+    this.#process.stop(reason);
   }
 
   get ended(): boolean {

@@ -222,9 +222,10 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   // ── where broadcasts go ────────────────────────────────────────────────────────────────────────────────────
 
-  fastlane(envelope: Envelope): void {
+  fastlane(envelope: Envelope): boolean {
     const frame = envelope.frame(this.connection.serializer, this.topic);
-    if (frame !== null) this.connection.sendShared(frame, this.route.drops?.has(envelope.event) ?? false);
+    if (frame === null) return false;
+    return this.connection.sendShared(frame, this.route.drops?.has(envelope.event) ?? false);
   }
 
   queue(kind: "out" | "broadcast", envelope: Envelope): void {
@@ -369,7 +370,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
         } else if (result instanceof Stop) {
           handled("stop");
           if (result.reply !== undefined) this.answer(inHand, result.reply);
-          this.#stop(result.reason);
+          this.stop(result.reason);
         } else {
           handled("crash");
           this.misreturned("handleIn", `handleIn(${JSON.stringify(printable(event))})`, result);
@@ -410,7 +411,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   #handled(callback: "handleInfo" | "handleOut", result: unknown): HandlerResult {
     if (result === undefined || result instanceof NoReply) return "noreply";
     if (result instanceof Stop && result.reply === undefined) {
-      this.#stop(result.reason);
+      this.stop(result.reason);
       return "stop";
     }
     this.misreturned(callback, callback, result);
@@ -419,8 +420,8 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #stop(reason: string | Error): void {
-    if (this.#state === "ended") return;
+  stop(reason: string | Error): void {
+    if (this.#state !== "joined") return;
     if (reason === "normal" || reason === "shutdown") {
       this.#answerLate(this.#end({ kind: "stopped", reason }, PHX_CLOSE));
       return;

@@ -35,6 +35,7 @@ export interface ConnectionHost {
   readonly router: Router;
   readonly socketName: string;
   readonly maxChannels: number;
+  readonly maxPayload: number;
   readonly maxQueued: number;
   readonly maxBufferedBytes: number;
   readonly rateLimiter: RateLimiter | null;
@@ -310,6 +311,14 @@ export class Connection implements TransportListener, Subscriber {
     if (droppable && this.#transport.isBehind(this.host.maxBufferedBytes / 2)) return this.#dropped();
     if (typeof frame.data !== "string" && !this.#transport.carriesBinary) return this.#uncarriedBinary();
     return this.#transport.sendShared(frame);
+  }
+
+  isBehind(bytes: number): boolean {
+    return this.#transport.isBehind(bytes);
+  }
+
+  onceDrained(callback: () => void): void {
+    this.#transport.onceDrained(callback);
   }
 
   /** Whether a push that may be dropped has to be. */

@@ -25,8 +25,13 @@ export interface Route {
 /** Finds the route of a topic: the first that matches, in the order of `static channels`. */
 export type Router = (topic: string) => Route | undefined;
 
+export interface Routes {
+  readonly find: Router;
+  readonly classes: ReadonlySet<ChannelClass>;
+}
+
 /** @throws ConfigError naming the socket class, the pattern and what is wrong. */
-export function compileRoutes(socketClass: SocketClass): Router {
+export function compileRoutes(socketClass: SocketClass): Routes {
   const channels: unknown = socketClass.channels;
   const where = `${socketClass.name}.channels`;
   // A Map's entries are no keys: it would be a socket without channels.
@@ -55,13 +60,14 @@ export function compileRoutes(socketClass: SocketClass): Router {
       route: compileRoute(value, `${where}[${JSON.stringify(pattern)}]`),
     };
   });
-  return (topic) => {
+  const find: Router = (topic) => {
     if (topic.startsWith(RESERVED)) return undefined;
     for (const { prefix, exact, route } of routes) {
       if (prefix === null ? topic === exact : topic.startsWith(prefix)) return route;
     }
     return undefined;
   };
+  return { find, classes: new Set(routes.map(({ route }) => route.channelClass)) };
 }
 
 const compiled = new WeakMap<ChannelClass, Omit<Route, "assigns">>();

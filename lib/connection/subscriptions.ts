@@ -11,7 +11,7 @@ const CONFIRM_TIMEOUT = 2000;
 /** Where a channel's broadcasts go. */
 export interface BroadcastSink {
   /** Straight to the client. */
-  fastlane(envelope: Envelope): void;
+  fastlane(envelope: Envelope): unknown;
   /** Into the mailbox: for `handleOut`, or for `handleInfo`. */
   queue(kind: "out" | "broadcast", envelope: Envelope): void;
   /** More bytes of broadcasts wait for handlers than may. */

@@ -1,3 +1,4 @@
+import { RESERVED } from "../connection/arguments.ts";
 import type { DocumentName } from "./log/op-log.ts";
 
 const PREFIX = "document:";
@@ -31,6 +32,11 @@ export function documentName(topic: string): DocumentName | null {
   const tenant = topic.slice(PREFIX.length, colon);
   const document = topic.slice(colon + 1);
   return isTenantId(tenant) && isId(document) ? { tenant, document } : null;
+}
+
+/** What a document's broadcasts go to: a key that no client can name. */
+export function documentKey({ tenant, document }: DocumentName): string {
+  return `${RESERVED}document:${tenant}:${document}`;
 }
 
 export function documentTopic({ tenant, document }: DocumentName): string {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Cancel, Clock } from "../clock.ts";
 import type { Encoded } from "../protocol/serializer.ts";
 import type { SharedFrame } from "../protocol/shared-frame.ts";
+import { atTurnEnd } from "../turn.ts";
 import { Poll } from "./longpoll-poll.ts";
 import type { Counters, Transport, TransportListener } from "./transport.ts";
 
@@ -53,6 +54,7 @@ export class LongPollSession implements Transport {
   #ended = false;
   #heardAt: number;
   #cancelExpiry: Cancel;
+  #drained: (() => void)[] = [];
   #resumed: Promise<void> | null = null;
   #resume: (() => void) | null = null;
 
@@ -143,6 +145,11 @@ export class LongPollSession implements Transport {
     return this.bufferedBytes > bytes;
   }
 
+  onceDrained(callback: () => void): void {
+    if (this.#queue.length === 0) atTurnEnd(callback);
+    else this.#drained.push(callback);
+  }
+
   close(code: number, reason: string): void {
     if (!this.takesFrames) return;
     this.#closed = { code, reason };
@@ -198,6 +205,9 @@ export class LongPollSession implements Transport {
     this.#delivery = delivery;
     const body = { status: 200, token: this.token, messages: delivery.messages };
     poll.answer(body, () => this.#takeBack(delivery));
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const callback of drained) atTurnEnd(callback);
   }
 
   /** The client polls again: it has what was sent, and what is still on its way it has given up. */

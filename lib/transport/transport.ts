@@ -21,6 +21,8 @@ export interface Transport {
   resume(): void;
   /** Whether more than so many bytes wait for the client itself, not only for the end of the turn. */
   isBehind(bytes: number): boolean;
+  /** Calls back once, in a later turn, when what waits has left; never if the transport ends first. */
+  onceDrained(callback: () => void): void;
   /** Bytes queued and not yet taken by the operating system. */
   readonly bufferedBytes: number;
 }

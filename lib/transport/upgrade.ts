@@ -19,6 +19,7 @@ export interface UpgradeOptions {
   readonly maxPayload: number;
   readonly maxBufferedBytes: number;
   readonly idleTimeout: number;
+  readonly pingInterval: number;
   readonly connectTimeout: number;
   readonly closeTimeout: number;
   readonly onRefused: ((request: IncomingMessage, reason: unknown) => unknown) | null;

@@ -3,6 +3,7 @@ import type { WebSocket } from "ws";
 import type { Cancel, Clock } from "../clock.ts";
 import type { Encoded } from "../protocol/serializer.ts";
 import type { SharedFrame } from "../protocol/shared-frame.ts";
+import { atTurnEnd } from "../turn.ts";
 import { outbox } from "./outbox.ts";
 import type { Counters, Transport, TransportListener } from "./transport.ts";
 
@@ -13,11 +14,13 @@ export interface WebSocketTransportOptions {
   readonly clock: Clock;
   readonly maxBufferedBytes: number;
   readonly idleTimeout: number;
+  /**
+   * Milliseconds between pings to a client that sends nothing else: they find connections whose other end is gone.
+   * Less if half of the idle timeout is.
+   */
+  readonly pingInterval: number;
   readonly counters: Counters;
 }
-
-/** Milliseconds between pings to a client that sends nothing else: they find connections whose other end is gone. */
-const MAX_PING_INTERVAL = 30_000;
 
 /**
  * A client on a WebSocket. `ws` reads, and answers pings and closes; frames to the client are written to the
@@ -31,6 +34,7 @@ export class WebSocketTransport implements Transport {
   readonly #maxBufferedBytes: number;
   readonly #clock: Clock;
   readonly #idleTimeout: number;
+  readonly #pingInterval: number;
   #listener: TransportListener | null = null;
   #overflowed = false;
   #paused = false;
@@ -50,6 +54,7 @@ export class WebSocketTransport implements Transport {
     this.#maxBufferedBytes = options.maxBufferedBytes;
     this.#clock = options.clock;
     this.#idleTimeout = options.idleTimeout;
+    this.#pingInterval = Math.min(options.pingInterval, options.idleTimeout / 2);
     this.#counters = options.counters;
     this.#heardAt = options.clock.now();
     this.#activeAt = this.#heardAt;
@@ -123,6 +128,12 @@ export class WebSocketTransport implements Transport {
     return this.#stream.writableLength > bytes;
   }
 
+  onceDrained(callback: () => void): void {
+    // Without that the stream says nothing when it has drained.
+    if (this.#stream.writableNeedDrain) this.#stream.once("drain", callback);
+    else atTurnEnd(callback);
+  }
+
   #writable(): boolean {
     if (this.#ws.readyState !== OPEN || this.#overflowed) return false;
     if (!this.isBehind(this.#maxBufferedBytes)) return true;
@@ -148,7 +159,7 @@ export class WebSocketTransport implements Transport {
 
   /** Closes what is idle, and pings what is silent: a ping that nothing follows finds a half-open connection. */
   #watch(): void {
-    const pingInterval = Math.min(MAX_PING_INTERVAL, this.#idleTimeout / 2);
+    const pingInterval = this.#pingInterval;
     const now = this.#clock.now();
     const idleIn = this.#activeAt + this.#idleTimeout - now;
     const silentIn = this.#heardAt + pingInterval * (this.#pinged ? 2 : 1) - now;

@@ -1,0 +1,149 @@
+import type { ChannelContext } from "../channel.ts";
+import type { Cancel } from "../clock.ts";
+import { Expiry } from "../connection/expiry.ts";
+import { StateError } from "../errors.ts";
+import { type Claims, SCOPES } from "./claims.ts";
+import type { DocumentClient } from "./client.ts";
+import type { Documents } from "./documents.ts";
+import { type DocumentName, LogCorrupt, OpLogError } from "./log/op-log.ts";
+import { documentKey, documentTopic } from "./names.ts";
+import { unavailable } from "./ordering.ts";
+import { type ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
+import type { ConnectRequest, Session } from "./session.ts";
+
+/** Milliseconds that a client has for a new token, once its own has expired. */
+const GRACE = 10_000;
+
+/** What ties a channel to its document's session, from connect_document to the channel's end. */
+export class Attachment {
+  readonly client: DocumentClient;
+  readonly #documents: Documents;
+  readonly #name: DocumentName;
+  readonly #context: ChannelContext;
+  readonly #onDetached: () => void;
+  readonly #expiry: Expiry;
+  readonly #keys: readonly string[];
+  #release: () => void = () => {};
+  #session: Session | null = null;
+  #detached = false;
+  #cancelGrace: Cancel | null = null;
+  #cancelOnEnd: Cancel | null = null;
+
+  constructor(
+    documents: Documents,
+    name: DocumentName,
+    client: DocumentClient,
+    context: ChannelContext,
+    onDetached: () => void,
+  ) {
+    this.client = client;
+    this.#documents = documents;
+    this.#name = name;
+    this.#context = context;
+    this.#onDetached = onDetached;
+    // The topic for what the app broadcasts to it from anywhere, the other for what the document's channels do.
+    this.#keys = [documentKey(name), documentTopic(name)];
+    this.#expiry = new Expiry(
+      documents.clock,
+      (seconds) => context.pushEncoded("token_expiring", JSON.stringify({ expires_in: seconds })),
+      () => this.#expired(),
+    );
+  }
+
+  /** For a client that is connected. */
+  get session(): Session {
+    return this.#session as Session;
+  }
+
+  /** What the contents of one push may take, in bytes. */
+  get maxMessageSize(): number {
+    return this.#documents.maxMessageSize(this.#context.maxPayload);
+  }
+
+  /** Connects the client; null once `request.admitted` was told. */
+  async connect(request: ConnectRequest): Promise<ConnectRefusal | null> {
+    if (this.#context.ended) return unavailable();
+    // Before anything is waited for: the client may go at any moment.
+    this.#cancelOnEnd = this.#context.onEnd(() => this.#detach());
+    let refusal: ConnectRefusal | null;
+    try {
+      const held = this.#documents.registry.hold(this.#name.tenant, this.#name.document);
+      this.#release = held;
+      const session = await held.session;
+      this.#session = session;
+      if (this.#detached) return unavailable();
+      refusal = await session.connect(this.client, {
+        ...request,
+        admitted: (admission) => {
+          request.admitted(admission);
+          this.#open();
+        },
+      });
+    } catch (error) {
+      this.#detach();
+      // A log that can't be read now may be later; one that is corrupt won't.
+      const passes =
+        error instanceof OpLogError ? !(error instanceof LogCorrupt) : error instanceof StateError;
+      if (!passes) throw error;
+      this.#documents.logger.error({ err: error, ...this.#name }, "a document's session can't be started");
+      return unavailable();
+    }
+    if (refusal !== null) this.#detach();
+    return refusal;
+  }
+
+  /** The client has brought a new token of the same user. */
+  refreshed(claims: Claims): void {
+    const { client } = this;
+    client.claims = claims;
+    this.#expiry.set(claims.exp * 1000);
+    if (!claims.scopes.includes(SCOPES.read)) {
+      this.#expel(new OpRefusal("missing_scope", `the new token lacks the scope ${SCOPES.read}`));
+    } else if (client.mode === "write" && !claims.scopes.includes(SCOPES.write)) {
+      this.#expel(new OpRefusal("missing_scope", `the new token lacks the scope ${SCOPES.write}`));
+    } else if (client.paused) {
+      this.#cancelGrace?.();
+      this.#cancelGrace = null;
+      this.#subscribe();
+      this.session.resume(client);
+    }
+  }
+
+  #open(): void {
+    this.#subscribe();
+    this.#expiry.set(this.client.claims.exp * 1000);
+  }
+
+  #subscribe(): void {
+    for (const key of this.#keys) this.#context.subscribe(key, true);
+  }
+
+  /** Nothing more is accepted or delivered, until a new token comes, or not in time. */
+  #expired(): void {
+    for (const key of this.#keys) this.#context.unsubscribe(key);
+    this.session.pause(this.client);
+    this.#cancelGrace = this.#documents.clock.schedule(() => {
+      this.#expel(new OpRefusal("token_expired", "the token has expired, and no new one came"));
+    }, GRACE);
+  }
+
+  /** Ends the client, and its channel with it: the official client joins again, and may bring another token. */
+  #expel(refusal: OpRefusal): void {
+    const { head } = this.session;
+    this.session.revoke(this.client);
+    this.#context.pushEncoded("nack", nackPayload(refusal, head));
+    this.#context.stop(refusal.message);
+  }
+
+  #detach(): void {
+    if (this.#detached) return;
+    this.#detached = true;
+    this.#cancelOnEnd?.();
+    this.#cancelGrace?.();
+    this.#expiry.stop();
+    this.#session?.disconnect(this.client);
+    this.client.ended = true;
+    this.#release();
+    this.#onDetached();
+  }
+}

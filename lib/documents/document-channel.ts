@@ -1,0 +1,450 @@
+import { randomBytes } from "node:crypto";
+import {
+  Channel,
+  channelContext,
+  type HandleInResult,
+  type JoinResult,
+  type MountWishes,
+  ON_MOUNT,
+  sealEvents,
+} from "../channel.ts";
+import { type Endpoint, endpointInternals } from "../endpoint.ts";
+import { ConfigError, describe } from "../errors.ts";
+import { encodePayload, type Payload } from "../protocol/payload.ts";
+import { error, noreply, ok, Reply } from "../reply.ts";
+import type { Socket } from "../socket.ts";
+import { Attachment } from "./attachment.ts";
+import type { Claims } from "./claims.ts";
+import { type Answer, DocumentClient, type Mode } from "./client.ts";
+import { type ConnectDocument, pickMode, readConnect, successPayload } from "./connect-document.ts";
+import { Documents } from "./documents.ts";
+import { FailureWindow } from "./failure-window.ts";
+import { type DocumentName, LogTruncated } from "./log/op-log.ts";
+import { documentKey, documentName } from "./names.ts";
+import { ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
+import { SecretsUnavailable } from "./secret-source.ts";
+import type { Admission, Session } from "./session.ts";
+import { readSignals } from "./signals.ts";
+import { type ClientOp, readSubmission, type Submission } from "./submission.ts";
+import { checkVerdict, type Verdict } from "./verdict.ts";
+
+const WISHES: MountWishes = { maxPayload: 4 * 1024 * 1024, pingInterval: 15_000 };
+/** Ops, and characters of them, in one answer to `requestOps`. */
+const MAX_REQUESTED = 1000;
+const MAX_REQUESTED_SIZE = 256 * 1024;
+
+const CONNECT = "connect_document";
+const ACCESS_TOKEN = "access_token";
+
+/**
+ * A document that many clients write to, in one durable order: topics `document:{tenant}:{document}`. Subclass it,
+ * name the {@link Documents} in `static documents`, and route `document:*` to it.
+ *
+ * A client that has joined has nothing yet: it pushes `connect_document` with a token of its tenant's, and gets the
+ * document's ops; then it may push `submitOp`, `submitSignal`, `noop` and `requestOps`. Until then every event is
+ * answered `{reason: "not_authenticated"}`. Add events of the app's own with `on`, as in any channel.
+ */
+export abstract class DocumentChannel<
+  Assigns extends object = object,
+  S extends Socket<object> = Socket<object>,
+> extends Channel<Assigns, S> {
+  /** The documents that this class serves. */
+  static documents?: Documents;
+  static override subscribesAtJoin = false;
+
+  readonly #failures = new FailureWindow();
+  #attachment: Attachment | null = null;
+
+  /** @internal */
+  static [ON_MOUNT](endpoint: Endpoint): MountWishes {
+    const { documents, name, prototype } = this;
+    if (!(documents instanceof Documents)) {
+      throw new ConfigError(
+        "invalid_channel",
+        `${name} needs its documents, as in "static documents = new Documents({tenants})", got ${describe(documents)}`,
+      );
+    }
+    if (prototype.handleIn !== DocumentChannel.prototype.handleIn) {
+      throw new ConfigError(
+        "invalid_channel",
+        `${name} may not override handleIn, which keeps clients without a token out: add events with on`,
+      );
+    }
+    documents.mounted(endpoint);
+    return WISHES;
+  }
+
+  static {
+    const events = new Map<string, (channel: DocumentChannel, payload: unknown) => unknown>([
+      [CONNECT, (channel, payload) => channel.#connect(payload)],
+      ["submitOp", (channel, payload) => channel.#submitOp(payload)],
+      ["submitSignal", (channel, payload) => channel.#submitSignal(payload)],
+      ["noop", (channel, payload) => channel.#noop(payload)],
+      ["requestOps", (channel, payload) => channel.#requestOps(payload)],
+      [ACCESS_TOKEN, (channel, payload) => channel.#refresh(payload)],
+    ]);
+    for (const [event, handler] of events) {
+      this.on(event, function (payload: unknown) {
+        return handler(this, payload) as HandleInResult | Promise<HandleInResult>;
+      });
+    }
+    sealEvents(this, events.keys());
+  }
+
+  // ── what apps may override ─────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Lets everybody join, since that gives nothing: see `connect_document`. Refuses topics that name no document.
+   */
+  join(topic: string, _payload: unknown): JoinResult | Promise<JoinResult> {
+    if (documentName(topic) !== null) return ok();
+    const message = "the topic must be document:{tenant}:{document}, with well-formed ids of 1 to 256 bytes";
+    return error({ reason: "malformed_topic", message });
+  }
+
+  /**
+   * Asked when a token is found good, before the client is connected. An error refuses it with the code 403 and the
+   * reason `unauthorized`; its payload comes along as `details`.
+   */
+  authorize?(claims: Claims, mode: Mode): Verdict | Promise<Verdict>;
+
+  /**
+   * Asked for each push of ops, before they are queued. An error refuses the push with the reason `rejected`; a
+   * `message` in its payload reaches the client.
+   */
+  beforeOps?(ops: readonly ClientOp[]): Verdict | Promise<Verdict>;
+
+  /**
+   * Told of each push of this client when its ops are durable: their first and last sequence number. On this node
+   * only, and not if the process ends before: what must not be missed is read from the log.
+   */
+  afterOps?(ops: readonly ClientOp[], first: number, last: number): void;
+
+  /** Asked for each signal of this client. An error refuses the push that it came in. */
+  onSignal?(content: unknown): Verdict | Promise<Verdict>;
+
+  /**
+   * Asked whether the app has stored what a `summarize` names. The default says yes to any handle. A summary that it
+   * doesn't know gets a `summaryNack`.
+   */
+  resolveSummary?(handle: string): boolean | Promise<boolean>;
+
+  // ── what apps may ask ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Who this client is, once it is connected. */
+  get client(): { readonly clientId: string; readonly mode: Mode; readonly claims: Claims } | null {
+    const client = this.#attachment?.client;
+    return client === undefined
+      ? null
+      : { clientId: client.clientId, mode: client.mode, claims: client.claims };
+  }
+
+  /** The document's session, while this client is connected to it. */
+  get session(): Session | null {
+    return this.#attachment?.session ?? null;
+  }
+
+  /** Sends a message to all connected clients of the document, this one included: those with a token, nobody else. */
+  override broadcast(event: string, payload?: Payload): void {
+    this.#broadcast(event, payload, null);
+  }
+
+  /** Like {@link broadcast}, but not to this client. */
+  override broadcastFrom(event: string, payload?: Payload): void {
+    this.#broadcast(event, payload, channelContext(this));
+  }
+
+  #broadcast(event: string, payload: Payload | undefined, from: object | null): void {
+    const { pubsub } = endpointInternals(this.endpoint);
+    pubsub.broadcast(documentKey(this.#name), event, encodePayload(payload), from);
+  }
+
+  // ── events ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Keeps clients out that aren't connected, or whose token has expired; a subclass may not override it. */
+  override handleIn(event: string, payload: unknown): HandleInResult | Promise<HandleInResult> {
+    if (event === CONNECT) return super.handleIn(event, payload);
+    const attachment = this.#attachment;
+    if (attachment === null) {
+      const message = "push connect_document with a token first";
+      if (event !== "submitOp") return error({ reason: "not_authenticated", message });
+      this.deferReply()(error({ reason: "not_authenticated", message }));
+      channelContext(this).pushEncoded("nack", nackPayload(new OpRefusal("not_authenticated", message), 0));
+      return noreply();
+    }
+    if (attachment.client.paused && event !== ACCESS_TOKEN && event !== "submitOp") {
+      return error({ reason: "token_expired", message: "push access_token with a new token" });
+    }
+    return super.handleIn(event, payload);
+  }
+
+  async #connect(payload: unknown): Promise<void> {
+    const answer = this.deferReply();
+    const { clock } = this.#documents;
+    let refusal: ConnectRefusal | null;
+    try {
+      refusal = await this.#tryConnect(payload, answer);
+    } catch (err) {
+      const { logger } = endpointInternals(this.endpoint);
+      logger.error({ err, topic: this.topic }, "connect_document failed");
+      refusal = new ConnectRefusal("internal_error", "the server failed; its log says why");
+    }
+    if (refusal === null) return;
+    const { reason, code, message, details } = refusal;
+    if (code < 429) this.#failures.add(clock.now());
+    answer(error({ reason, code, message, ...details }));
+    this.push("connect_document_error", { code, message, reason, ...details });
+  }
+
+  async #tryConnect(payload: unknown, answer: Answer): Promise<ConnectRefusal | null> {
+    const documents = this.#documents;
+    if (this.#attachment !== null) {
+      return new ConnectRefusal("already_connected", "connect_document: the channel is connected already");
+    }
+    const retryAfter = this.#failures.retryAfter(documents.clock.now());
+    if (retryAfter > 0) {
+      const message = "too many failed connect_document on this channel";
+      return new ConnectRefusal("throttled", `${message}; try again in ${retryAfter} s`, { retryAfter });
+    }
+    const name = this.#name;
+    const request = readConnect(payload, name);
+    if (request instanceof ConnectRefusal) return request;
+    const claims = await this.#verify(request.token);
+    if (claims instanceof ConnectRefusal) return claims;
+    const mode = pickMode(request.mode, claims.scopes);
+    if (mode instanceof ConnectRefusal) return mode;
+    const unauthorized = await this.#authorize(claims, mode);
+    if (unauthorized !== null) return unauthorized;
+    return this.#attach(request, claims, mode, answer);
+  }
+
+  async #verify(token: string): Promise<Claims | ConnectRefusal> {
+    const { tenant, document } = this.#name;
+    try {
+      const verified = await this.#documents.jwt.verifyAndDecode(tenant, token, document);
+      return verified.ok ? verified.claims : new ConnectRefusal(verified.reason, verified.message);
+    } catch (err) {
+      if (!(err instanceof SecretsUnavailable)) throw err;
+      const { logger } = endpointInternals(this.endpoint);
+      logger.error({ err, topic: this.topic }, "a token couldn't be checked: the source of secrets failed");
+      const message = "the tenant's secret can't be read at the moment";
+      return new ConnectRefusal("unavailable", message, { retryAfter: 2 });
+    }
+  }
+
+  async #authorize(claims: Claims, mode: Mode): Promise<ConnectRefusal | null> {
+    const refused = checkVerdict(this, "authorize", await this.authorize?.(claims, mode));
+    if (refused === null) return null;
+    return new ConnectRefusal("unauthorized", refused.message ?? "the app doesn't allow it", {
+      details: refused.details,
+    });
+  }
+
+  async #attach(
+    request: ConnectDocument,
+    claims: Claims,
+    mode: Mode,
+    answer: Answer,
+  ): Promise<ConnectRefusal | null> {
+    const documents = this.#documents;
+    const { tenant, document } = this.#name;
+    const context = channelContext(this);
+    const clientId = randomBytes(16).toString("base64url");
+    const identity = (id: string) => ["resume", document, id, claims.user.id];
+    const key = await documents.tenants.mac(tenant, identity(clientId));
+    const { resume } = request;
+    // A key that isn't right (any more) leaves the client without an answer, not without its document.
+    const resumes =
+      resume !== null && (await documents.tenants.verifyMac(tenant, identity(resume.clientId), resume.key));
+    const now = documents.clock.now();
+    const client = new DocumentClient({
+      clientId,
+      mode,
+      claims,
+      detail: {
+        ...request.client,
+        mode,
+        user: claims.user,
+        scopes: claims.scopes,
+        timestamp: Math.floor(now),
+      },
+      port: context,
+      now,
+      onSequenced:
+        this.afterOps === undefined
+          ? null
+          : (submission, first, last) => this.#sequenced(submission, first, last),
+    });
+    const attachment = new Attachment(documents, this.#name, client, context, () => {
+      this.#attachment = null;
+    });
+    return attachment.connect({
+      lastSeen: request.lastSeen,
+      resume: resumes ? (resume?.clientId ?? null) : null,
+      admitted: (admission) => {
+        this.#attachment = attachment;
+        this.#welcome(attachment, request, key, admission, answer);
+      },
+    });
+  }
+
+  #welcome(
+    { client, maxMessageSize }: Attachment,
+    { version }: ConnectDocument,
+    key: string | null,
+    admission: Admission,
+    answer: Answer,
+  ): void {
+    const { clientId, mode, claims } = client;
+    const { checkpointSequenceNumber, resumed } = admission;
+    answer(ok({ clientId, mode, checkpointSequenceNumber, key, ...(resumed === null ? {} : { resumed }) }));
+    const own = { clientId, claims, mode, maxMessageSize, version };
+    channelContext(this).pushEncoded(`${CONNECT}_success`, successPayload(admission, own));
+  }
+
+  #submitOp(payload: unknown): void | Promise<void> {
+    const { session, client, maxMessageSize } = this.#connected;
+    const answer = this.deferReply();
+    const submission = readSubmission(payload, client.clientId, maxMessageSize);
+    if (submission instanceof OpRefusal) client.refuse(answer, submission, session.head);
+    else if (this.#asks(submission)) return this.#submitAsked(submission, answer);
+    else session.submit(client, submission, answer);
+  }
+
+  /** Whether a hook of the app's has to be asked about a push. */
+  #asks({ ops }: Submission): boolean {
+    if (this.beforeOps !== undefined) return true;
+    return this.resolveSummary !== undefined && ops.some(({ summary }) => summary !== null);
+  }
+
+  /** A push that the app's hooks are asked about first. */
+  async #submitAsked(submission: Submission, answer: Answer): Promise<void> {
+    const { session, client } = this.#connected;
+    const refuse = (refusal: OpRefusal) => client.refuse(answer, refusal, session.head);
+    const early = client.mayWrite(submission.ops, this.#documents.clock.now());
+    if (early !== null) return refuse(early);
+    const refused = checkVerdict(this, "beforeOps", await this.beforeOps?.(submission.sent));
+    if (refused !== null) {
+      return refuse(new OpRefusal("rejected", refused.message ?? "the app refused the ops"));
+    }
+    const ops = [...submission.ops];
+    for (const [i, op] of ops.entries()) {
+      if (op.summary === null || this.resolveSummary === undefined) continue;
+      const resolves = (await this.resolveSummary(op.summary.handle)) === true;
+      ops[i] = { ...op, summary: { ...op.summary, resolves } };
+    }
+    session.submit(client, { ...submission, ops }, answer);
+  }
+
+  #sequenced({ sent }: Submission, first: number, last: number): void {
+    try {
+      this.afterOps?.(sent, first, last);
+    } catch (err) {
+      const { logger } = endpointInternals(this.endpoint);
+      logger.error({ err, topic: this.topic }, `${this.constructor.name}.afterOps crashed`);
+    }
+  }
+
+  #submitSignal(payload: unknown): HandleInResult | Promise<HandleInResult> {
+    const { client } = this.#connected;
+    const signals = readSignals(payload, client.clientId);
+    if (typeof signals === "string")
+      return error({ reason: "malformed", message: `submitSignal: ${signals}` });
+    const send = () => {
+      for (const { content, isFor } of signals) {
+        const message = JSON.stringify({ clientId: client.clientId, content });
+        this.session?.signal(message, (other) => other !== client && isFor(other));
+      }
+      return ok();
+    };
+    if (this.onSignal === undefined) return send();
+    return (async () => {
+      for (const { content } of signals) {
+        const refused = checkVerdict(this, "onSignal", await this.onSignal?.(content));
+        if (refused !== null)
+          return error({ reason: "rejected", message: refused.message ?? "the app refused it" });
+      }
+      return send();
+    })();
+  }
+
+  #noop(payload: unknown): HandleInResult {
+    const { session, client } = this.#connected;
+    const rsn: unknown = (payload as { readonly referenceSequenceNumber?: unknown } | null)
+      ?.referenceSequenceNumber;
+    if (!Number.isSafeInteger(rsn) || (rsn as number) < 0) {
+      const message = `noop needs a referenceSequenceNumber, a whole number from 0, got ${describe(rsn)}`;
+      return error({ reason: "malformed", message });
+    }
+    if (client.mode === "read") return ok();
+    const wrong = session.noop(client, rsn as number);
+    return wrong === null ? ok() : error({ reason: "invalid_rsn", message: wrong });
+  }
+
+  async #requestOps(payload: unknown): Promise<HandleInResult> {
+    const { session } = this.#connected;
+    const { from, to, event } = (payload ?? {}) as Record<string, unknown>;
+    for (const [name, value] of Object.entries({ from, to: to ?? 0 })) {
+      if (Number.isSafeInteger(value) && (value as number) >= 0) continue;
+      const message = `requestOps needs whole numbers {from, to?}, got ${describe(value)} as ${name}`;
+      return error({ reason: "malformed", message });
+    }
+    const { head } = session;
+    const last = Math.min(typeof to === "number" ? to : head, head);
+    try {
+      const page = await session.read(from as number, last, MAX_REQUESTED_SIZE);
+      const ops = page.slice(0, MAX_REQUESTED);
+      const more = (from as number) + ops.length < last;
+      const list = `[${ops.join(",")}]`;
+      if (event === true && ops.length > 0) {
+        const document = JSON.stringify(session.document);
+        channelContext(this).pushEncoded("op", `{"documentId":${document},"op":${list}}`);
+      }
+      return new Reply("ok", undefined, `{"ops":${list},"head":${head},"more":${more}}`);
+    } catch (err) {
+      if (err instanceof LogTruncated) {
+        const { message, floor } = err;
+        return error({ reason: "resync", message, floor, summaryContext: session.summaryContext });
+      }
+      const { logger } = endpointInternals(this.endpoint);
+      logger.error({ err, topic: this.topic }, "requestOps: the log can't be read");
+      return error({ reason: "unavailable", message: "the log can't be read at the moment", retryAfter: 2 });
+    }
+  }
+
+  async #refresh(payload: unknown): Promise<HandleInResult> {
+    const attachment = this.#connected;
+    const answer = this.deferReply();
+    const token: unknown = (payload as { readonly token?: unknown } | null)?.token;
+    if (typeof token !== "string") {
+      return error({ reason: "malformed_token", message: "access_token needs {token}" });
+    }
+    const claims = await this.#verify(token);
+    if (claims instanceof ConnectRefusal) {
+      const { reason, message, details } = claims;
+      return error({ reason, message, ...details });
+    }
+    if (claims.user.id !== attachment.client.userId) {
+      return error({ reason: "wrong_user", message: "the token is for another user than this client" });
+    }
+    // The reply comes before the ops that waited, and before an end that the new token's scopes bring.
+    answer(ok());
+    attachment.refreshed(claims);
+    return noreply();
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get #documents(): Documents {
+    return (this.constructor as typeof DocumentChannel).documents as Documents;
+  }
+
+  get #name(): DocumentName {
+    return documentName(this.topic) as DocumentName;
+  }
+
+  /** For handlers that `handleIn` has let through. */
+  get #connected(): Attachment {
+    return this.#attachment as Attachment;
+  }
+}

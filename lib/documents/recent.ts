@@ -1,0 +1,87 @@
+/** What an op costs besides its text, roughly. */
+const OVERHEAD = 64;
+/** A session's latest ops take no more than this, in bytes. */
+const MAX_SESSION_BYTES = 256 * 1024;
+
+/** Bounds what all sessions of a node keep of their latest ops: the least recently used give way first. */
+export class RecentBudget {
+  readonly #max: number;
+  #bytes = 0;
+  /** In the order of use, the oldest first. */
+  readonly #sessions = new Map<RecentOps, number>();
+
+  /** @param max Bytes. */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** What a session keeps now. */
+  used(ops: RecentOps, bytes: number): void {
+    this.#bytes += bytes - (this.#sessions.get(ops) ?? 0);
+    this.#sessions.delete(ops);
+    if (bytes > 0) this.#sessions.set(ops, bytes);
+    for (const oldest of this.#sessions.keys()) {
+      if (this.#bytes <= this.#max || oldest === ops) return;
+      oldest.clear();
+    }
+  }
+}
+
+/** The latest ops of a document in their wire form, so that catching up rarely reads the log. */
+export class RecentOps {
+  readonly #budget: RecentBudget;
+  #ops: string[] = [];
+  /** The first of `#ops` that is kept. */
+  #start = 0;
+  /** The sequence number of the last one. */
+  #last = 0;
+  #bytes = 0;
+
+  constructor(budget: RecentBudget) {
+    this.#budget = budget;
+  }
+
+  add(ops: readonly string[], last: number): void {
+    for (const op of ops) {
+      this.#ops.push(op);
+      this.#bytes += op.length + OVERHEAD;
+    }
+    this.#last = last;
+    while (this.#bytes > MAX_SESSION_BYTES && this.#ops.length > this.#start) {
+      this.#bytes -= (this.#ops[this.#start++] as string).length + OVERHEAD;
+    }
+    // What is dropped leaves the array in few large steps.
+    if (this.#start > 1024 || this.#start === this.#ops.length) {
+      this.#ops = this.#ops.slice(this.#start);
+      this.#start = 0;
+    }
+    this.#budget.used(this, this.#bytes);
+  }
+
+  /**
+   * The ops above `after` and up to `to`, as many as make about `maxBytes` and at least one; null if they aren't all
+   * here.
+   */
+  page(after: number, to: number, maxBytes: number): string[] | null {
+    const kept = this.#ops.length - this.#start;
+    if (after < this.#last - kept || to > this.#last) return null;
+    const begin = this.#ops.length - (this.#last - after);
+    const end = this.#ops.length - (this.#last - to);
+    const page: string[] = [];
+    let bytes = 0;
+    for (let i = begin; i < end; i++) {
+      const op = this.#ops[i] as string;
+      bytes += op.length;
+      if (page.length > 0 && bytes > maxBytes) break;
+      page.push(op);
+    }
+    return page;
+  }
+
+  clear(): void {
+    this.#ops = [];
+    this.#start = 0;
+    this.#bytes = 0;
+    this.#budget.used(this, 0);
+  }
+}

@@ -1,0 +1,384 @@
+import { hash } from "node:crypto";
+import type { LogRecord } from "./log/op-log.ts";
+import { encodeRecord, StoredRecord } from "./record.ts";
+import type { DocumentState, WriteClient } from "./state.ts";
+
+/*
+ * The order of a document, as functions of its state: no clock, no I/O, so that every reader of a log comes to the
+ * same state as the one that stamped it. `validate` is asked before an append only; `apply` takes what is in the log.
+ */
+
+/** Types that only the sequencer writes. */
+export const SYSTEM_TYPES: ReadonlySet<string> = new Set([
+  "join",
+  "leave",
+  "summaryAck",
+  "summaryNack",
+  "noClient",
+  "control",
+  "tripComplete",
+]);
+
+/** The type of an op that only moves the client's reference sequence number, and isn't sequenced. */
+export const NOOP = "noop";
+export const SUMMARIZE = "summarize";
+
+/** A client's op before it has a place in the order. Contents and metadata are JSON text. */
+export interface OpDraft {
+  readonly type: string;
+  /** Null: the next one, whichever that is. */
+  readonly csn: number | null;
+  /** Null: the head. */
+  readonly rsn: number | null;
+  readonly contents: string;
+  readonly metadata: string | null;
+  readonly compression: string | null;
+  readonly hash: string;
+  /** What a `summarize` proposes. */
+  readonly summary: SummaryDraft | null;
+}
+
+export interface SummaryDraft {
+  readonly handle: string;
+  /** The handle of the summary that it follows, null for none. */
+  readonly parent: string | null;
+  /** Whether the app's hook has found what the handle names. */
+  readonly resolves: boolean;
+}
+
+/** Client and reference sequence numbers that noops have moved, and no record has carried yet. */
+export type Moved = Map<string, { readonly rsn: number; readonly csn: number }>;
+
+/** What becomes of a push: all of it, nothing, or it is there already. */
+export type Verdict =
+  /** @param skip How many of its ops are sequenced already. */
+  | { readonly kind: "sequence"; readonly skip: number }
+  | { readonly kind: "duplicate"; readonly first: number; readonly last: number }
+  | {
+      readonly kind: "refuse";
+      readonly reason: "invalid_csn" | "invalid_rsn";
+      readonly index: number;
+      readonly message: string;
+    };
+
+/** The hash by which a resent op is known: of its type, contents and metadata as they came. */
+export function opHash(type: string, contents: string, metadata: string | null): string {
+  return hash("sha256", `${JSON.stringify(type)},${contents},${metadata ?? ""}`, "base64").slice(0, 22);
+}
+
+/**
+ * What the contents of a `summarize` propose, as an object or as its JSON: `{handle, head}`, with the parent's
+ * handle in `head`, or first in `parents`. Null if there is no handle.
+ */
+export function readSummary(contents: unknown): Omit<SummaryDraft, "resolves"> | null {
+  let value = contents;
+  if (typeof value === "string") {
+    try {
+      value = JSON.parse(value);
+    } catch {
+      return null;
+    }
+  }
+  if (typeof value !== "object" || value === null) return null;
+  const { handle, head, parents } = value as Record<string, unknown>;
+  if (typeof handle !== "string" || handle === "") return null;
+  const parent = head ?? (Array.isArray(parents) ? parents[0] : undefined);
+  return { handle, parent: typeof parent === "string" && parent !== "" ? parent : null };
+}
+
+/** Judges one push of a connected write client: its ops in order, all or nothing. */
+export function validate(
+  state: DocumentState,
+  client: WriteClient,
+  ops: readonly OpDraft[],
+  moved: Moved,
+): Verdict {
+  const noop = moved.get(client.clientId);
+  const owed = (noop?.csn ?? client.csn) + 1;
+  let skip = 0;
+  let first = 0;
+  let last = 0;
+  let next = owed;
+  let low = state.msn;
+  for (const [index, op] of ops.entries()) {
+    if (op.csn !== null && op.csn !== next) {
+      // Behind the first new one nothing is seen: a number that isn't the next one is wrong.
+      const seen =
+        op.csn < owed && index === skip ? client.seen.find(({ csn }) => csn === op.csn) : undefined;
+      if (seen !== undefined && seen.hash === op.hash) {
+        skip++;
+        first ||= seen.sn;
+        last = seen.sn;
+        continue;
+      }
+      const other =
+        op.csn < owed && index === skip ? "it was sequenced with other contents, or long ago; " : "";
+      const message = `clientSequenceNumber ${op.csn} doesn't follow ${next - 1}: ${other}the next one is ${next}`;
+      return { kind: "refuse", reason: "invalid_csn", index, message };
+    }
+    next++;
+    if (op.rsn === null) continue;
+    if (op.rsn > state.sn || op.rsn < low) {
+      const bound =
+        op.rsn > state.sn
+          ? `is above the head ${state.sn}`
+          : low > state.msn
+            ? `is below that of the op before it, ${low}`
+            : `is below the minimum sequence number ${low}`;
+      const message = `referenceSequenceNumber ${op.rsn} ${bound}`;
+      return { kind: "refuse", reason: "invalid_rsn", index, message };
+    }
+    // What an op has seen, those behind it in the same push have seen too.
+    low = op.rsn;
+  }
+  if (skip === ops.length) return { kind: "duplicate", first, last };
+  return { kind: "sequence", skip };
+}
+
+/** Judges the reference sequence number of a noop. */
+export function validateNoop(state: DocumentState, rsn: number): string | null {
+  if (rsn > state.sn) return `referenceSequenceNumber ${rsn} is above the head ${state.sn}`;
+  if (rsn < state.msn)
+    return `referenceSequenceNumber ${rsn} is below the minimum sequence number ${state.msn}`;
+  return null;
+}
+
+export interface StampOptions {
+  readonly node: string;
+  readonly boot: string;
+  /** Milliseconds since the epoch; the ops' timestamps don't fall if it does. */
+  readonly now: number;
+  /** Taken along, and emptied. */
+  readonly moved: Moved;
+}
+
+/**
+ * One record in the making. What it stamps is applied to the state at once, so a stamp that has begun is finished
+ * and appended, or the state is built anew.
+ */
+export class Stamp {
+  readonly #state: DocumentState;
+  readonly #node: string;
+  readonly #boot: string;
+  readonly #first: number;
+  readonly #rsns: [clientId: string, rsn: number, csn: number][] = [];
+  readonly #ops: string[] = [];
+  /** What summaries were answered: the type of the op, and its contents as JSON. */
+  readonly answers: { readonly type: string; readonly contents: string }[] = [];
+  /** The length of its ops so far, in UTF-16 units. */
+  size = 0;
+
+  constructor(state: DocumentState, { node, boot, now, moved }: StampOptions) {
+    this.#state = state;
+    this.#node = node;
+    this.#boot = boot;
+    this.#first = state.sn + 1;
+    state.time = Math.max(state.time, Math.floor(now));
+    for (const [clientId, { rsn, csn }] of moved) {
+      const client = state.clients.get(clientId);
+      if (client === undefined) continue;
+      state.moveClient(client, rsn, csn);
+      this.#rsns.push([clientId, rsn, csn]);
+    }
+    moved.clear();
+  }
+
+  /** The ops in their wire form. */
+  get ops(): readonly string[] {
+    return this.#ops;
+  }
+
+  /** A write client connects. @param detail What the others learn of it. */
+  join(clientId: string, detail: unknown): number {
+    const { msn } = this.#state;
+    const sn = this.#system("join", { clientId, detail });
+    addClient(this.#state, clientId, detail, this.#node, this.#boot, sn, msn);
+    return sn;
+  }
+
+  /** A write client is gone. */
+  leave(clientId: string): number {
+    // Before its op is written: the op carries the MSN without it.
+    this.#state.removeClient(clientId);
+    return this.#system("leave", clientId);
+  }
+
+  /** An op that says nothing, but carries the MSN. */
+  noop(): number {
+    return this.#write(null, -1, -1, `"${NOOP}","contents":null`);
+  }
+
+  /**
+   * A push that `validate` has passed.
+   *
+   * @returns The first and last number of what is sequenced now, zeros if that is nothing; and in `trailing` where the noops at its end have
+   * moved the client, for the next record.
+   */
+  push(
+    client: WriteClient,
+    ops: readonly OpDraft[],
+    skip: number,
+  ): { first: number; last: number; trailing: { rsn: number; csn: number } | null } {
+    let first = 0;
+    let last = 0;
+    let trailing: { rsn: number; csn: number } | null = null;
+    let { csn } = client;
+    for (let i = skip; i < ops.length; i++) {
+      const op = ops[i] as OpDraft;
+      csn++;
+      const rsn = op.rsn ?? this.#state.sn;
+      if (op.type === NOOP) {
+        trailing = { rsn, csn };
+        continue;
+      }
+      trailing = null;
+      last = this.#op(client, op, csn, rsn);
+      first ||= last;
+    }
+    return { first, last, trailing };
+  }
+
+  finish(): LogRecord {
+    const state = this.#state;
+    const header = { first: this.#first, node: this.#node, boot: this.#boot, rsns: this.#rsns };
+    const record = encodeRecord(state.id, header, this.#ops);
+    state.id = record.id;
+    return record;
+  }
+
+  #op(client: WriteClient, op: OpDraft, csn: number, rsn: number): number {
+    const state = this.#state;
+    state.moveClient(client, rsn, csn);
+    const { metadata, compression } = op;
+    let tail = `${JSON.stringify(op.type)},"contents":${op.contents}`;
+    if (metadata !== null) tail += `,"metadata":${metadata}`;
+    if (compression !== null) tail += `,"compression":${JSON.stringify(compression)}`;
+    const sn = this.#write(client.clientId, csn, rsn, tail);
+    state.remember(client, { csn, sn, hash: op.hash });
+    if (op.summary !== null) this.#answer(op.summary, sn, rsn);
+    return sn;
+  }
+
+  /** A summary is acknowledged if it exists, follows the latest one and covers more than that. */
+  #answer({ handle, parent, resolves }: SummaryDraft, sn: number, rsn: number): void {
+    const state = this.#state;
+    const latest = state.summary;
+    const summaryProposal = { summarySequenceNumber: sn };
+    const answer = (type: string, contents: object) => {
+      this.answers.push({ type, contents: JSON.stringify(contents) });
+      this.#system(type, contents);
+    };
+    const refuse = (message: string) => answer("summaryNack", { summaryProposal, message });
+    if (!resolves) {
+      refuse("the handle names no summary that is stored");
+    } else if (parent !== (latest?.handle ?? null)) {
+      const is = latest === null ? "there is none yet" : `the latest is of op ${latest.sequenceNumber}`;
+      refuse(`the parent isn't the latest acknowledged summary: ${is}`);
+    } else if (latest !== null && rsn <= latest.sequenceNumber) {
+      refuse(`it covers no more than the latest summary, of op ${latest.sequenceNumber}`);
+    } else {
+      answer("summaryAck", { handle, summaryProposal });
+      state.summary = { handle, sequenceNumber: rsn, proposal: sn };
+    }
+  }
+
+  #system(type: string, contents: unknown): number {
+    const json = JSON.stringify(contents);
+    return this.#write(null, -1, -1, `"${type}","contents":${json},"data":${JSON.stringify(json)}`);
+  }
+
+  /** @param tail The type and what follows it, as JSON. */
+  #write(clientId: string | null, csn: number, rsn: number, tail: string): number {
+    const state = this.#state;
+    const sn = ++state.sn;
+    const id = clientId === null ? "null" : `"${clientId}"`;
+    const json =
+      `{"clientId":${id},"sequenceNumber":${sn},"minimumSequenceNumber":${state.msn},` +
+      `"clientSequenceNumber":${csn},"referenceSequenceNumber":${rsn},"type":${tail},"timestamp":${state.time}}`;
+    this.#ops.push(json);
+    this.size += json.length + 1;
+    return sn;
+  }
+}
+
+/** An op as it stands in the log. */
+export interface SequencedOp {
+  readonly clientId: string | null;
+  readonly sequenceNumber: number;
+  readonly minimumSequenceNumber: number;
+  readonly clientSequenceNumber: number;
+  readonly referenceSequenceNumber: number;
+  readonly type: string;
+  readonly contents: unknown;
+  readonly metadata?: unknown;
+  readonly timestamp: number;
+}
+
+/**
+ * Takes the next record of the log: whatever is in it has happened.
+ *
+ * @throws LogCorrupt if its bytes aren't those that its id was made of.
+ */
+export function apply(state: DocumentState, record: LogRecord): void {
+  const stored = new StoredRecord(record);
+  const { header } = stored;
+  for (const [clientId, rsn, csn] of header.rsns) {
+    const client = state.clients.get(clientId);
+    if (client !== undefined) state.moveClient(client, rsn, csn);
+  }
+  for (const op of stored.ops() as SequencedOp[]) {
+    if (op.clientId === null) applySystem(state, op, header.node, header.boot);
+    else applyOp(state, op, op.clientId);
+    state.sn = op.sequenceNumber;
+    state.time = op.timestamp;
+    state.setMinimum(op.minimumSequenceNumber);
+  }
+  state.id = record.id;
+}
+
+function applyOp(state: DocumentState, op: SequencedOp, clientId: string): void {
+  const { type, contents, metadata, sequenceNumber: sn, clientSequenceNumber: csn } = op;
+  const client = state.clients.get(clientId);
+  if (client !== undefined) {
+    state.moveClient(client, op.referenceSequenceNumber, csn);
+    const meta = metadata === undefined ? null : JSON.stringify(metadata);
+    state.remember(client, { csn, sn, hash: opHash(type, JSON.stringify(contents), meta) });
+  }
+  if (type !== SUMMARIZE) return;
+  const summary = readSummary(contents);
+  if (summary !== null) state.proposal = { handle: summary.handle, sn, rsn: op.referenceSequenceNumber };
+}
+
+function applySystem(state: DocumentState, op: SequencedOp, node: string, boot: string): void {
+  switch (op.type) {
+    case "join": {
+      const { clientId, detail } = op.contents as { readonly clientId: string; readonly detail: unknown };
+      addClient(state, clientId, detail, node, boot, op.sequenceNumber, op.minimumSequenceNumber);
+      break;
+    }
+    case "leave":
+      state.removeClient(op.contents as string);
+      break;
+    case "summaryAck":
+    case "summaryNack": {
+      const { proposal } = state;
+      state.proposal = null;
+      if (op.type === "summaryNack" || proposal === null) break;
+      state.summary = { handle: proposal.handle, sequenceNumber: proposal.rsn, proposal: proposal.sn };
+      break;
+    }
+    default:
+  }
+}
+
+function addClient(
+  state: DocumentState,
+  clientId: string,
+  detail: unknown,
+  node: string,
+  boot: string,
+  sn: number,
+  msn: number,
+): void {
+  state.addClient({ clientId, detail, node, boot, joined: sn, csn: 0, rsn: msn, sn: 0, seen: [] });
+}
