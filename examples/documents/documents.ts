@@ -15,10 +15,12 @@ import { Snapshots } from "./snapshots.ts";
 export interface DocumentsAppOptions {
   /** Where the log, the snapshots and the list of documents are kept. */
   readonly dataDir: string;
+  /** Milliseconds that clients have to hear of the end. @default 5_000 */
+  readonly closeTimeoutMs?: number;
 }
 
 /** The documents: their page at `/` and `/d/<id>`, their channels, their log and snapshots. */
-export function documents({ dataDir }: DocumentsAppOptions): Mount {
+export function documents({ dataDir, closeTimeoutMs = 5_000 }: DocumentsAppOptions): Mount {
   return async (endpoint, assets) => {
     await mkdir(dataDir, { recursive: true });
     const library = await Library.open(join(dataDir, "library.json"));
@@ -41,7 +43,7 @@ export function documents({ dataDir }: DocumentsAppOptions): Mount {
         "document:*": { channel: ServedChannel, assigns: { library, snapshots } },
       };
     }
-    endpoint.socket("/documents/socket", ServedSocket, { authToken: true });
+    endpoint.socket("/documents/socket", ServedSocket, { authToken: true, closeTimeout: closeTimeoutMs });
 
     const api = new Api(new Jwt(tenants), library, snapshots);
     return {

@@ -55,6 +55,18 @@ export async function openTab(beside: Page, url: string): Promise<Page> {
   return page;
 }
 
+/**
+ * Waits until an expression is true in the page, or for ten seconds. (The page's policy forbids Playwright's own way,
+ * which evaluates text inside of it.)
+ */
+export async function until(page: Page, expression: string): Promise<void> {
+  await page.evaluate(`new Promise((resolve) => {
+    const giveUp = performance.now() + 10_000;
+    const look = () => ((${expression}) || performance.now() > giveUp ? resolve() : requestAnimationFrame(look));
+    look();
+  })`);
+}
+
 async function openBrowser(browser: Browser): Promise<Page> {
   // Without transitions there is less to draw, and to wait for.
   const context = await browser.newContext({ viewport: VIEWPORT, reducedMotion: "reduce" });

@@ -74,6 +74,8 @@ export class FieldView {
       // A new move shows the name again for a while.
       if (caret.dataset.at !== String(cursor.at)) flag.replaceWith(flag.cloneNode(true));
       caret.dataset.at = String(cursor.at);
+      caret.dataset.range =
+        cursor.start === cursor.end ? String(cursor.head) : `${cursor.start}-${cursor.end}`;
       this.#shown.set(cursor.clientId, caret);
     }
     for (const [id, caret] of before) if (!this.#shown.has(id)) caret.remove();

@@ -78,7 +78,7 @@ export class Session extends EventTarget {
   /** Says something to the others, or to some of them, that isn't kept. */
   signal(content, targetedClients) {
     if (!this.isConnected) return;
-    const item = targetedClients === undefined ? content : { signal: { content }, targetedClients };
+    const item = targetedClients === undefined ? content : { signal: content, targetedClients };
     this.#channel.push("submitSignal", { clientId: this.clientId, contentBatches: [item] });
   }
 
