@@ -20,14 +20,16 @@ export interface DocumentsStage {
   readonly url: string;
   /** Opens the document, and waits until the server says all is saved. */
   visit(name: string, options?: Partial<Visit>): Promise<Writer>;
+  /** Stops the server, and starts it again where it was. */
+  restart(meanwhile?: () => Promise<unknown>): Promise<void>;
   visits<N extends string[]>(...names: N): Promise<{ [I in keyof N]: Writer }>;
 }
 
-/** A directory with an empty document in it. It is removed after the test. */
-export async function makeDocument(): Promise<{ dataDir: string; id: string }> {
+/** A directory with an empty document in it, or in a part of it. It is removed after the test. */
+export async function makeDocument(part = ""): Promise<{ dataDir: string; id: string }> {
   const dataDir = await mkdtemp(join(tmpdir(), "documents-"));
   afterTest(() => rm(dataDir, { recursive: true }));
-  const library = await Library.open(join(dataDir, "library.json"));
+  const library = await Library.open(join(dataDir, part, "library.json"));
   const entry = await library.create();
   if (entry === null) throw new Error("the library takes no document");
   return { dataDir, id: entry.id };
@@ -39,13 +41,17 @@ export function useDocumentsStage(): DocumentsStage {
   let made: { dataDir: string; id: string };
   let host: Host;
 
-  beforeEach(async () => {
-    made = await makeDocument();
-    const started = await startHost({ port: 0, closeTimeoutMs: 500 }, [
-      documents({ dataDir: made.dataDir, closeTimeoutMs: 500 }),
-    ]);
+  async function start(port: number): Promise<void> {
+    const closeTimeoutMs = 500;
+    const { dataDir } = made;
+    const started = await startHost({ port, closeTimeoutMs }, [documents({ dataDir, closeTimeoutMs })]);
     afterTest(() => started.close());
     host = started;
+  }
+
+  beforeEach(async () => {
+    made = await makeDocument();
+    await start(0);
   });
 
   afterEach("no page has reported an error", () => {
@@ -71,6 +77,11 @@ export function useDocumentsStage(): DocumentsStage {
       return `${host.url}d/${made.id}`;
     },
     visit,
+    restart: async (meanwhile) => {
+      await host.close();
+      await meanwhile?.();
+      await start(host.port);
+    },
     visits: async (...names) => (await Promise.all(names.map((name) => visit(name)))) as never,
   };
 }
