@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Claims, DocumentScope, Jwt } from "phoenix-channels-server/documents";
+import type { Claims, DocumentScope, Documents, Jwt } from "phoenix-channels-server/documents";
 import { HEADERS } from "../assets.ts";
 import { personOf } from "../identity.ts";
 import type { Library } from "./library.ts";
@@ -18,11 +18,13 @@ const TOKEN_LASTS = 3600;
 /** What is asked for by HTTP, beside the channels: tokens, and the bytes of snapshots. */
 export class Api {
   readonly #jwt: Jwt;
+  readonly #documents: Documents;
   readonly #library: Library;
   readonly #snapshots: Snapshots;
 
-  constructor(jwt: Jwt, library: Library, snapshots: Snapshots) {
+  constructor(jwt: Jwt, documents: Documents, library: Library, snapshots: Snapshots) {
     this.#jwt = jwt;
+    this.#documents = documents;
     this.#library = library;
     this.#snapshots = snapshots;
   }
@@ -81,6 +83,9 @@ export class Api {
     expectMethod(request, "POST");
     const { documentId } = this.#claims(request, "summary:write");
     const handle = await this.#snapshots.put(documentId, await read(request, MAX_SNAPSHOT));
+    const session = this.#documents.registry.lookup(TENANT, documentId);
+    // Without a session nobody knows which one counts.
+    if (session !== undefined) await this.#snapshots.prune(documentId, session.summary?.handle);
     return { status: 201, body: { handle } };
   }
 

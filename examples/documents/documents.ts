@@ -45,7 +45,7 @@ export function documents({ dataDir, closeTimeoutMs = 5_000 }: DocumentsAppOptio
     }
     endpoint.socket("/documents/socket", ServedSocket, { authToken: true, closeTimeout: closeTimeoutMs });
 
-    const api = new Api(new Jwt(tenants), library, snapshots);
+    const api = new Api(new Jwt(tenants), store, library, snapshots);
     return {
       handleRequest: (path, request, response) => {
         if (api.handleRequest(path, request, response)) return true;

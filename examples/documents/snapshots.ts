@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Those of one document that are kept. Only the latest is asked for; the others are for clients that just did. */
+/** The newest ones of a document that are kept, besides the one that counts: they may be about to. */
 const KEEP = 3;
 const HANDLE = /^[0-9a-f]{64}$/;
 
@@ -19,7 +19,7 @@ export class Snapshots {
 
   /** Stores a snapshot, and resolves to its handle. */
   async put(document: string, bytes: Uint8Array): Promise<string> {
-    const handle = createHash("sha256").update(bytes).digest("hex");
+    const handle = hash(bytes);
     await mkdir(this.#of(document), { recursive: true });
     const file = join(this.#of(document), handle);
     await writeFile(`${file}.new`, bytes, { flush: true });
@@ -35,15 +35,17 @@ export class Snapshots {
     );
   }
 
-  /** Null if there is no such snapshot. */
+  /** Null if there is no such snapshot, or it isn't any more what it was. */
   async get(document: string, handle: string): Promise<Buffer | null> {
     if (!(await this.has(document, handle))) return null;
-    return readFile(join(this.#of(document), handle));
+    const bytes = await readFile(join(this.#of(document), handle));
+    return hash(bytes) === handle ? bytes : null;
   }
 
-  /** Removes what is older than the latest few. The one that counts is never among them. */
-  async prune(document: string, current: string): Promise<void> {
-    const names = (await readdir(this.#of(document))).filter((name) => HANDLE.test(name) && name !== current);
+  /** Removes all but the one that counts, if there is one, and the newest few. */
+  async prune(document: string, current: string | undefined): Promise<void> {
+    const all = await readdir(this.#of(document));
+    const names = all.filter((name) => HANDLE.test(name) && name !== current);
     const aged = await Promise.all(
       names.map(async (name) => ({ name, at: (await stat(join(this.#of(document), name))).mtimeMs })),
     );
@@ -54,4 +56,8 @@ export class Snapshots {
   #of(document: string): string {
     return join(this.#directory, document);
   }
+}
+
+function hash(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -25,6 +25,7 @@ export class Session extends EventTarget {
   /** The summary that the server knows: `{handle, sequenceNumber}`. */
   summary = null;
   #proposed = null;
+  #unreadable = null;
   #socket;
   #channel = null;
   #document;
@@ -300,10 +301,15 @@ export class Session extends EventTarget {
   }
 
   async #fetchMissing() {
-    if (this.summary !== null && this.summary.sequenceNumber > this.seen) {
-      const { handle, sequenceNumber } = this.summary;
-      await this.#loadSummary(handle);
-      this.seen = Math.max(this.seen, sequenceNumber);
+    const { summary } = this;
+    if (summary !== null && summary !== this.#unreadable && summary.sequenceNumber > this.seen) {
+      try {
+        await this.#loadSummary(summary.handle);
+        this.seen = Math.max(this.seen, summary.sequenceNumber);
+      } catch {
+        // The log has it too, op by op.
+        this.#unreadable = summary;
+      }
       return;
     }
     const { ops } = await this.request(this.seen);
