@@ -43,7 +43,12 @@ export function documents({ dataDir, closeTimeoutMs = 5_000 }: DocumentsAppOptio
         "document:*": { channel: ServedChannel, assigns: { library, snapshots } },
       };
     }
-    endpoint.socket("/documents/socket", ServedSocket, { authToken: true, closeTimeout: closeTimeoutMs });
+    endpoint.socket("/documents/socket", ServedSocket, {
+      authToken: true,
+      closeTimeout: closeTimeoutMs,
+      // Somebody who types fast, with a cursor that moves along, makes about 40 messages a second.
+      rateLimit: { limit: 1_000, interval: 10_000 },
+    });
 
     const api = new Api(new Jwt(tenants), store, library, snapshots);
     return {

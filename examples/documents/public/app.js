@@ -84,7 +84,7 @@ async function showDocument() {
   });
   const mayWrite = mode === "write";
   const editor = new Editor(live, mayWrite);
-  const status = new StatusView();
+  const status = new StatusView(mayWrite);
   const people = new PeopleView((clientIds) => editor.reveal(clientIds));
   new HistoryDialog(live, mayWrite);
   new ShareDialog(id, mayWrite);
@@ -101,8 +101,7 @@ async function showDocument() {
     const title = live.title.toString() || "Untitled";
     byId("heading").textContent = refused ? "Not found" : title;
     document.title = `${title} · Phoenix Docs`;
-    status.show(live, mayWrite);
-    byId("status").hidden = refused;
+    status.show(live);
     people.show(live.session);
   };
   live.addEventListener("state", show);
@@ -131,12 +130,15 @@ async function sendLeftBehind() {
       if (live.isSaved && live.session.isConnected) live.close();
     };
     live.addEventListener("state", closeIfSaved);
+    // Those of a tab that is still open are for that to send.
+    if (live.isSaved) live.close();
   }
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented) return;
-  if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+  const inText = event.target instanceof HTMLTextAreaElement;
+  if (event.altKey && !inText && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
     const ids = library.documents.map((document) => document.id);
     const step = event.key === "ArrowUp" ? -1 : 1;
     const next = id === null ? ids[0] : ids.at((ids.indexOf(id) + step) % ids.length);
@@ -146,6 +148,7 @@ document.addEventListener("keydown", (event) => {
   } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
     // There is nothing to save by hand, nor a page worth saving.
     event.preventDefault();
+    byId("announcement").textContent = byId("status").textContent;
   }
 });
 

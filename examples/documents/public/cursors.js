@@ -12,6 +12,7 @@ export class Cursors extends EventTarget {
   /** By client id, as they were told: positions that move along with the text. */
   #told = new Map();
   #known = new Set();
+  #clientId = null;
   #own = null;
   #pause = null;
   #changedInPause = false;
@@ -21,7 +22,8 @@ export class Cursors extends EventTarget {
     super();
     this.#live = live;
     live.addEventListener("signal", ({ detail: { clientId, content } }) => {
-      if (content?.cursor === undefined) return;
+      // Others may send anything.
+      if (typeof content?.cursor !== "object" || content.cursor === null) return;
       this.#told.set(clientId, { cursor: content.cursor, at: performance.now() });
       this.dispatchEvent(new Event("change"));
     });
@@ -68,6 +70,9 @@ export class Cursors extends EventTarget {
   #greet() {
     const { clients, clientId } = this.#live.session;
     const others = [...clients.keys()].filter((id) => id !== clientId);
+    // Under a new id of ours, nobody knows us.
+    if (clientId !== this.#clientId) this.#known.clear();
+    this.#clientId = clientId;
     const newcomers = others.filter((id) => !this.#known.has(id));
     this.#known = new Set(others);
     for (const id of this.#told.keys()) if (!this.#known.has(id)) this.#told.delete(id);

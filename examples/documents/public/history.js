@@ -81,7 +81,13 @@ export class HistoryDialog {
       this.#applied = 0;
     }
     this.#doc.transact(() => {
-      for (const { update } of this.#edits.slice(this.#applied, index)) applyUpdate(this.#doc, update);
+      for (const { update } of this.#edits.slice(this.#applied, index)) {
+        try {
+          applyUpdate(this.#doc, update);
+        } catch {
+          // The document has left it out as well.
+        }
+      }
     });
     this.#applied = index;
     byId("past-title").textContent = text(this.#doc, "title") || "Untitled";

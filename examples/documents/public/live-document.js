@@ -74,7 +74,7 @@ export class LiveDocument extends EventTarget {
 
   /** Whether there is something to show: a copy, or what the server has. */
   get isLoaded() {
-    return this.session.seen > 0 || !this.isSaved;
+    return this.session.isConnected || this.session.seen > 0 || !this.isSaved;
   }
 
   /** Changes the texts in one step, as one op. */
@@ -163,7 +163,9 @@ export class LiveDocument extends EventTarget {
       this.#summarizeIfDue();
     });
     // What the server has lost, but we still have, it gets again.
-    this.session.addEventListener("rollback", () => this.#changedHere(encodeStateAsUpdate(this.#doc)));
+    this.session.addEventListener("rollback", () => {
+      if (mode === "write") this.#changedHere(encodeStateAsUpdate(this.#doc));
+    });
     this.session.addEventListener("state", () => this.#tell("state"));
     this.session.addEventListener("clients", () => this.#tell("clients"));
     this.session.addEventListener("signal", ({ detail }) => {
@@ -192,15 +194,23 @@ export class LiveDocument extends EventTarget {
       return;
     }
     this.#doc.transact(() => {
-      for (const { contents } of ops) applyUpdate(this.#doc, fromBase64(contents.update), REMOTE);
+      for (const { contents } of ops) this.#applyOne(contents.update);
     }, REMOTE);
   }
 
-  /** A copy may have more than the ops up to `seen`, but never less. */
+  #applyOne(update) {
+    try {
+      applyUpdate(this.#doc, fromBase64(update), REMOTE);
+    } catch {
+      // No page of ours has written it. All leave it out alike.
+    }
+  }
+
+  /** A copy may have more than the ops up to `seen`, if the outbox keeps that too; but never less. */
   #keepCopy() {
     clearTimeout(this.#copying);
     this.#copying = setTimeout(() => {
-      if (this.#held !== null) return this.#keepCopy();
+      if (this.#held !== null || this.isVolatile) return this.#keepCopy();
       const { seen } = this.session;
       return copies.put(this.#id, { seen, update: encodeStateAsUpdate(this.#doc) });
     }, COPY_AFTER);

@@ -2,6 +2,8 @@ import { TENANT } from "./api.js";
 
 /** Milliseconds until what failed for no fault of ours is tried again. */
 const RETRY_AFTER = 2_000;
+/** Why the server doesn't take an op, and won't if it is sent again. */
+const FINAL = new Set(["batch_too_large", "malformed", "rejected"]);
 /** Milliseconds until the server hears of ops that we have seen. */
 const NOOP_AFTER = 2_000;
 
@@ -17,6 +19,8 @@ export class Session extends EventTarget {
   state = "connecting";
   /** Why, if it is refused. */
   reason = "";
+  /** Why what is in the outbox can't be saved, if it can't. */
+  problem = "";
   clientId = null;
   /** Who is connected, by client id: `{user, mode}`. */
   clients = new Map();
@@ -36,6 +40,7 @@ export class Session extends EventTarget {
   /** Counts connections, so that answers to an earlier one are known. */
   #attempt = 0;
   #key = null;
+  #maxMessageSize = Number.POSITIVE_INFINITY;
   #csn = 0;
   #arrived = [];
   #catchingUp = false;
@@ -72,7 +77,12 @@ export class Session extends EventTarget {
 
   /** To be called when something was put into the outbox. */
   flush() {
-    if (!this.isConnected || this.#busy || this.#outbox.waiting === null) return;
+    const { waiting } = this.#outbox;
+    if (!this.isConnected || this.#mode === "read" || this.#busy || waiting === null) return;
+    if (JSON.stringify(waiting).length > this.#maxMessageSize) {
+      this.problem = "What you wrote is too large to be saved.";
+      return;
+    }
     this.#send(this.#outbox.begin({ clientId: this.clientId, key: this.#key, csn: this.#csn + 1 }));
   }
 
@@ -105,7 +115,12 @@ export class Session extends EventTarget {
       referenceSequenceNumber: seen,
       contents: { handle, head: this.summary?.handle ?? "", message: "" },
     };
-    await ask(this.#channel, "submitOp", { clientId: this.clientId, messageBatches: [[op]] });
+    try {
+      await ask(this.#channel, "submitOp", { clientId: this.clientId, messageBatches: [[op]] });
+    } catch {
+      // Its number wasn't used, but later ones may have been: on a new connection they begin anew.
+      if (attempt === this.#attempt) this.reopen();
+    }
   }
 
   close() {
@@ -118,17 +133,25 @@ export class Session extends EventTarget {
   #open() {
     const channel = this.#socket.channel(`document:${TENANT}:${this.#document}`);
     this.#channel = channel;
-    channel.on("connect_document_success", (success) => this.#connected(success));
-    channel.on("op", ({ op }) => this.#arrive(op));
-    channel.on("signal", (signal) => this.#receiveSignal(signal));
-    channel.on("token_expiring", () => this.#renewToken());
+    // One that we have left may still hear of what was under way.
+    const current = (handle) => (payload) => {
+      if (channel === this.#channel) handle(payload);
+    };
+    const on = (event, handle) => channel.on(event, current(handle));
+    on("connect_document_success", (success) => this.#connected(success));
+    on("op", ({ op }) => this.#arrive(op));
+    on("signal", (signal) => this.#receiveSignal(signal));
+    on("token_expiring", () => this.#renewToken());
     // The server's session begins anew, and so do we.
-    channel.on("resync", () => {
+    on("resync", () => {
       this.seen = 0;
     });
-    channel.onError(() => this.#lost());
+    channel.onError(current(() => this.#lost()));
     // Also called whenever the client has joined again by itself.
-    channel.join().receive("ok", () => this.#connect());
+    channel.join().receive(
+      "ok",
+      current(() => this.#connect()),
+    );
   }
 
   /** Begins anew on a channel of its own, and takes up where the old one was. */
@@ -182,8 +205,10 @@ export class Session extends EventTarget {
     }
   }
 
-  async #connected({ initialClients, initialMessages, checkpointSequenceNumber, summaryContext }) {
+  #connected(success) {
+    const { initialClients, initialMessages, checkpointSequenceNumber, summaryContext } = success;
     this.clients = new Map(initialClients.map(({ clientId, client }) => [clientId, client]));
+    this.#maxMessageSize = success.maxMessageSize;
     this.#listedAt = checkpointSequenceNumber;
     this.summary = summaryContext ?? null;
     this.#catchingUp = false;
@@ -254,8 +279,12 @@ export class Session extends EventTarget {
       this.flush();
     } catch (error) {
       if (attempt !== this.#attempt) return;
+      if (FINAL.has(error.reason)) {
+        this.problem = `What you wrote can't be saved: ${error.message ?? error.reason}.`;
+        this.#changed("state");
+      }
       // The server keeps the number free for it.
-      if (error.reason === "throttled") setTimeout(() => this.#sendAgain(attempt), RETRY_AFTER);
+      else if (error.reason === "throttled") setTimeout(() => this.#sendAgain(attempt), RETRY_AFTER);
       // Whatever else it was: connecting again tells what was taken, and what has to be sent again.
       else this.#failed(error);
     }
