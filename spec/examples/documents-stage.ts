@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import type { Browser } from "playwright-core";
 import { documents } from "../../examples/documents/documents.ts";
 import { Library } from "../../examples/documents/library.ts";
 import { type Host, startHost } from "../../examples/host.ts";
@@ -18,6 +19,7 @@ export interface DocumentsStage {
   readonly id: string;
   /** Its address. */
   readonly url: string;
+  readonly browser: () => Browser;
   /** Opens the document, and waits until the server says all is saved. */
   visit(name: string, options?: Partial<Visit>): Promise<Writer>;
   /** Stops the server, and starts it again where it was. */
@@ -64,6 +66,7 @@ export function useDocumentsStage(): DocumentsStage {
     return writer;
   };
   return {
+    browser,
     get dataDir() {
       return made.dataDir;
     },

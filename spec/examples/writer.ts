@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { Browser, Locator, Page } from "playwright-core";
 import { openPage, openTab, until, type Visit } from "./pages.ts";
 
-type State = "saved" | "saving" | "reading" | "offline";
+type State = "saved" | "saving" | "failed" | "reading" | "offline";
 
 /** Somebody in a document, with a browser of their own. */
 export class Writer {
@@ -30,6 +30,10 @@ export class Writer {
 
   async is(state: State): Promise<void> {
     await this.page.locator(`#status[data-state="${state}"]`).waitFor();
+  }
+
+  get focused(): Locator {
+    return this.page.locator(":focus");
   }
 
   /** Waits until a text is the document's. */

@@ -81,6 +81,7 @@ export class Session extends EventTarget {
     if (!this.isConnected || this.#mode === "read" || this.#busy || waiting === null) return;
     if (JSON.stringify(waiting).length > this.#maxMessageSize) {
       this.problem = "What you wrote is too large to be saved.";
+      this.#changed("state");
       return;
     }
     this.#send(this.#outbox.begin({ clientId: this.clientId, key: this.#key, csn: this.#csn + 1 }));
