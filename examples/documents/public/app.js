@@ -91,6 +91,7 @@ async function showDocument() {
   byId("undo").hidden = byId("redo").hidden = !mayWrite;
   document.body.classList.toggle("reading", !mayWrite);
 
+  let hasFocus = !mayWrite || matchMedia("(pointer: coarse)").matches;
   const show = () => {
     const refused = live.session.state === "refused";
     byId("desk").hidden = byId("tools").hidden = byId("foot").hidden = refused;
@@ -103,17 +104,20 @@ async function showDocument() {
     document.title = `${title} · Phoenix Docs`;
     status.show(live);
     people.show(live.session);
+    if (hasFocus || !live.isLoaded || refused) return;
+    hasFocus = true;
+    editor.focus();
   };
   live.addEventListener("state", show);
   live.addEventListener("clients", show);
   live.title.observe(show);
   named.addEventListener("name", () => live.reconnect());
+  window.addEventListener("pagehide", () => live.keepCopy());
   window.addEventListener("beforeunload", (event) => {
     if (live.isVolatile) event.preventDefault();
   });
   show();
   byId("heading").classList.add("hidden");
-  if (mayWrite && profile.name !== null && !matchMedia("(pointer: coarse)").matches) editor.focus();
   byId("skip").addEventListener("click", (event) => {
     event.preventDefault();
     byId("body").focus();

@@ -28,6 +28,7 @@ export class Cursors extends EventTarget {
       this.dispatchEvent(new Event("change"));
     });
     live.addEventListener("clients", () => this.#greet());
+    live.addEventListener("state", () => this.dispatchEvent(new Event("change")));
   }
 
   /** Tells the others where our selection is. */
@@ -55,6 +56,8 @@ export class Cursors extends EventTarget {
    * @returns {{clientId: string, name: string, hue: string, start: number, end: number, head: number, at: number}[]}
    */
   in(text) {
+    // Without a connection nobody knows.
+    if (!this.#live.session.isConnected) return [];
     return [...this.#told].flatMap(([clientId, { cursor, at }]) => {
       const user = this.#live.session.clients.get(clientId)?.user;
       const anchor = this.#live.find(cursor.anchor);

@@ -74,7 +74,7 @@ export class LiveDocument extends EventTarget {
 
   /** Whether there is something to show: a copy, or what the server has. */
   get isLoaded() {
-    return this.session.isConnected || this.session.seen > 0 || !this.isSaved;
+    return this.session.isLoaded || this.session.seen > 0 || !this.isSaved;
   }
 
   /** Changes the texts in one step, as one op. */
@@ -154,7 +154,8 @@ export class LiveDocument extends EventTarget {
     });
     this.session.addEventListener("ops", ({ detail }) => {
       this.#apply(detail.filter(({ type }) => type === "op"));
-      this.#keepCopy();
+      clearTimeout(this.#copying);
+      this.#copying = setTimeout(() => this.keepCopy(), COPY_AFTER);
       this.#summarizeIfDue();
       this.#tell("state");
     });
@@ -206,14 +207,14 @@ export class LiveDocument extends EventTarget {
     }
   }
 
-  /** A copy may have more than the ops up to `seen`, if the outbox keeps that too; but never less. */
-  #keepCopy() {
+  /**
+   * Renews the copy in the browser. It may have more than the ops up to `seen`, if the outbox keeps that too, but
+   * never less.
+   */
+  keepCopy() {
     clearTimeout(this.#copying);
-    this.#copying = setTimeout(() => {
-      if (this.#held !== null || this.isVolatile) return this.#keepCopy();
-      const { seen } = this.session;
-      return copies.put(this.#id, { seen, update: encodeStateAsUpdate(this.#doc) });
-    }, COPY_AFTER);
+    if (this.#held !== null || this.isVolatile) return;
+    copies.put(this.#id, { seen: this.session.seen, update: encodeStateAsUpdate(this.#doc) });
   }
 
   /**

@@ -17,6 +17,8 @@ const NOOP_AFTER = 2_000;
 export class Session extends EventTarget {
   /** "connecting", "connected", "offline", or "refused", which is for good. */
   state = "connecting";
+  /** Whether we have once had all that the server had. */
+  isLoaded = false;
   /** Why, if it is refused. */
   reason = "";
   /** Why what is in the outbox can't be saved, if it can't. */
@@ -214,8 +216,9 @@ export class Session extends EventTarget {
     this.summary = summaryContext ?? null;
     this.#catchingUp = false;
     this.#arrived = [];
-    this.#setState("connected");
+    this.state = "connected";
     this.#arrive(initialMessages, checkpointSequenceNumber);
+    this.#changed("state");
     this.#changed("clients");
     this.flush();
   }
@@ -312,8 +315,12 @@ export class Session extends EventTarget {
       }
     } catch (error) {
       if (attempt === this.#attempt) this.#failed(error);
+      return;
     }
-    if (attempt === this.#attempt) this.#catchingUp = false;
+    this.#catchingUp = false;
+    if (this.isLoaded) return;
+    this.isLoaded = true;
+    this.#changed("state");
   }
 
   #takeArrived() {
