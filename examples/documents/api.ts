@@ -12,21 +12,22 @@ export const TENANT = "example";
 
 const MAX_REQUEST = 8 * 1024;
 const MAX_SNAPSHOT = 16 * 1024 * 1024;
-/** Seconds. An open page gets the next token in time. */
-const TOKEN_LASTS = 3600;
+
+export interface ApiParts {
+  readonly jwt: Jwt;
+  readonly store: Documents;
+  readonly library: Library;
+  readonly snapshots: Snapshots;
+  /** Seconds. */
+  readonly tokenLasts: number;
+}
 
 /** What is asked for by HTTP, beside the channels: tokens, and the bytes of snapshots. */
 export class Api {
-  readonly #jwt: Jwt;
-  readonly #documents: Documents;
-  readonly #library: Library;
-  readonly #snapshots: Snapshots;
+  readonly #parts: ApiParts;
 
-  constructor(jwt: Jwt, documents: Documents, library: Library, snapshots: Snapshots) {
-    this.#jwt = jwt;
-    this.#documents = documents;
-    this.#library = library;
-    this.#snapshots = snapshots;
+  constructor(parts: ApiParts) {
+    this.#parts = parts;
   }
 
   /** Answers a request, and returns whether its path is one of these. */
@@ -65,41 +66,43 @@ export class Api {
   /** A token for whoever has a secret of their own. Who may write is decided by the link that they came by. */
   async #token(request: IncomingMessage): Promise<Answer> {
     expectMethod(request, "POST");
+    const { jwt, library, tokenLasts: expiresIn } = this.#parts;
     const id = personOf(bearer(request));
     if (id === null) throw new Refused(401, "This browser has no secret.");
     const parsed = TokenRequest.safeParse(parse(await read(request, MAX_REQUEST)));
     if (!parsed.success) throw new Refused(422, parsed.error.issues[0]?.message ?? "Not a request.");
     const { document, mode, name, tab } = parsed.data;
-    if (!this.#library.has(document)) throw new Refused(404, "There is no such document.");
+    if (!library.has(document)) throw new Refused(404, "There is no such document.");
     const user = { id, name, tab };
     const token =
       mode === "write"
-        ? this.#jwt.generateFullAccessToken(TENANT, document, user, { expiresIn: TOKEN_LASTS })
-        : this.#jwt.generateReadOnlyToken(TENANT, document, user, { expiresIn: TOKEN_LASTS });
+        ? jwt.generateFullAccessToken(TENANT, document, user, { expiresIn })
+        : jwt.generateReadOnlyToken(TENANT, document, user, { expiresIn });
     return { status: 200, body: { token } };
   }
 
   async #putSnapshot(request: IncomingMessage): Promise<Answer> {
     expectMethod(request, "POST");
     const { documentId } = this.#claims(request, "summary:write");
-    const handle = await this.#snapshots.put(documentId, await read(request, MAX_SNAPSHOT));
-    const session = this.#documents.registry.lookup(TENANT, documentId);
+    const { snapshots, store } = this.#parts;
+    const handle = await snapshots.put(documentId, await read(request, MAX_SNAPSHOT));
+    const session = store.registry.lookup(TENANT, documentId);
     // Without a session nobody knows which one counts.
-    if (session !== undefined) await this.#snapshots.prune(documentId, session.summary?.handle);
+    if (session !== undefined) await snapshots.prune(documentId, session.summary?.handle);
     return { status: 201, body: { handle } };
   }
 
   async #getSnapshot(request: IncomingMessage, handle: string): Promise<Answer> {
     expectMethod(request, "GET");
     const { documentId } = this.#claims(request, "doc:read");
-    const bytes = await this.#snapshots.get(documentId, handle);
+    const bytes = await this.#parts.snapshots.get(documentId, handle);
     if (bytes === null) throw new Refused(404, "There is no such snapshot.");
     return { status: 200, body: bytes };
   }
 
   /** What the request's token says, if it is one for documents and has the scope. */
   #claims(request: IncomingMessage, scope: DocumentScope): Claims {
-    const verified = this.#jwt.verifyAndDecode(TENANT, bearer(request));
+    const verified = this.#parts.jwt.verifyAndDecode(TENANT, bearer(request));
     if (!verified.ok) throw new Refused(401, verified.message);
     if (!verified.claims.scopes.includes(scope)) throw new Refused(403, `The token lacks ${scope}.`);
     return verified.claims;

@@ -15,12 +15,15 @@ import { Snapshots } from "./snapshots.ts";
 export interface DocumentsAppOptions {
   /** Where the log, the snapshots and the list of documents are kept. */
   readonly dataDir: string;
+  /** Seconds that a token lasts. An open page gets the next one in time. @default 3_600 */
+  readonly tokenLasts?: number;
   /** Milliseconds that clients have to hear of the end. @default 5_000 */
   readonly closeTimeoutMs?: number;
 }
 
 /** The documents: their page at `/` and `/d/<id>`, their channels, their log and snapshots. */
-export function documents({ dataDir, closeTimeoutMs = 5_000 }: DocumentsAppOptions): Mount {
+export function documents(options: DocumentsAppOptions): Mount {
+  const { dataDir, tokenLasts = 3_600, closeTimeoutMs = 5_000 } = options;
   return async (endpoint, assets) => {
     await mkdir(dataDir, { recursive: true });
     const library = await Library.open(join(dataDir, "library.json"));
@@ -50,7 +53,7 @@ export function documents({ dataDir, closeTimeoutMs = 5_000 }: DocumentsAppOptio
       rateLimit: { limit: 1_000, interval: 10_000 },
     });
 
-    const api = new Api(new Jwt(tenants), store, library, snapshots);
+    const api = new Api({ jwt: new Jwt(tenants), store, library, snapshots, tokenLasts });
     return {
       handleRequest: (path, request, response) => {
         if (api.handleRequest(path, request, response)) return true;

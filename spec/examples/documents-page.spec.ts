@@ -90,6 +90,29 @@ describe("the page of a document, in Chromium", function () {
     await ada.reads("before, after");
   });
 
+  it("gets a new token before its own expires, and goes on", async () => {
+    await stage.restart(undefined, { tokenLasts: 2 });
+    const events: string[] = [];
+    let renewed: () => void = () => {};
+    const twice = new Promise<void>((resolve) => {
+      renewed = () => events.filter((event) => event === "access_token").length === 2 && resolve();
+    });
+    const ada = await visit("Ada", {
+      prepare: async (page) => {
+        page.on("websocket", (socket) =>
+          socket.on("framesent", ({ payload }) => {
+            events.push(JSON.parse(String(payload))[3]);
+            renewed();
+          }),
+        );
+      },
+    });
+    // The second begins when the first token is over.
+    await twice;
+    await ada.write("still here");
+    expect(events.filter((event) => event === "connect_document")).to.have.length(1);
+  });
+
   it("says what can't be saved", async () => {
     const ada = await visit("Ada", {
       prepare: (page) =>

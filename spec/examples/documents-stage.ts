@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { Browser } from "playwright-core";
-import { documents } from "../../examples/documents/documents.ts";
+import { type DocumentsAppOptions, documents } from "../../examples/documents/documents.ts";
 import { Library } from "../../examples/documents/library.ts";
 import { type Host, startHost } from "../../examples/host.ts";
 import { useChromium } from "../support/chromium.ts";
@@ -23,7 +23,7 @@ export interface DocumentsStage {
   /** Opens the document, and waits until the server says all is saved. */
   visit(name: string, options?: Partial<Visit>): Promise<Writer>;
   /** Stops the server, and starts it again where it was. */
-  restart(meanwhile?: () => Promise<unknown>): Promise<void>;
+  restart(meanwhile?: () => Promise<unknown>, options?: Partial<DocumentsAppOptions>): Promise<void>;
   visits<N extends string[]>(...names: N): Promise<{ [I in keyof N]: Writer }>;
 }
 
@@ -43,10 +43,12 @@ export function useDocumentsStage(): DocumentsStage {
   let made: { dataDir: string; id: string };
   let host: Host;
 
-  async function start(port: number): Promise<void> {
+  async function start(port: number, options: Partial<DocumentsAppOptions> = {}): Promise<void> {
     const closeTimeoutMs = 500;
     const { dataDir } = made;
-    const started = await startHost({ port, closeTimeoutMs }, [documents({ dataDir, closeTimeoutMs })]);
+    const started = await startHost({ port, closeTimeoutMs }, [
+      documents({ dataDir, closeTimeoutMs, ...options }),
+    ]);
     afterTest(() => started.close());
     host = started;
   }
@@ -80,10 +82,10 @@ export function useDocumentsStage(): DocumentsStage {
       return `${host.url}d/${made.id}`;
     },
     visit,
-    restart: async (meanwhile) => {
+    restart: async (meanwhile, options) => {
       await host.close();
       await meanwhile?.();
-      await start(host.port);
+      await start(host.port, options);
     },
     visits: async (...names) => (await Promise.all(names.map((name) => visit(name)))) as never,
   };
