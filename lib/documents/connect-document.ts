@@ -2,6 +2,7 @@ import { describe } from "../errors.ts";
 import { SCOPES } from "./claims.ts";
 import type { Mode } from "./client.ts";
 import type { DocumentName } from "./log/op-log.ts";
+import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 import { ConnectRefusal } from "./refusal.ts";
 import type { Admission } from "./session.ts";
 
@@ -48,7 +49,11 @@ export function readConnect(payload: unknown, name: DocumentName): ConnectDocume
   if (typeof detail !== "object" || Array.isArray(detail)) {
     return malformed(`needs an object as client, got ${describe(detail)}`);
   }
-  const size = jsonSize(detail);
+  const json = toJson(detail);
+  if (json === null || isTooDeep(detail, json)) {
+    return malformed(`takes a client that is nested at most ${MAX_NESTING} levels deep`);
+  }
+  const size = Buffer.byteLength(json);
   if (size > MAX_CLIENT_BYTES) {
     const message = `connect_document: client takes ${size} bytes, at most ${MAX_CLIENT_BYTES} are allowed`;
     return new ConnectRefusal("too_large", message);
@@ -101,12 +106,12 @@ function readResume(resume: unknown): ConnectDocument["resume"] | ConnectRefusal
   return malformed("needs {clientId, key} as resume, both as an earlier connect_document gave them");
 }
 
-function jsonSize(value: object): number {
+function toJson(value: object): string | null {
   try {
-    return Buffer.byteLength(JSON.stringify(value));
+    return JSON.stringify(value);
   } catch {
     // Nested deeper than the writer's stack.
-    return Number.POSITIVE_INFINITY;
+    return null;
   }
 }
 

@@ -4,7 +4,7 @@ import { Appender } from "./appender.ts";
 import { type Answer, acknowledged, type DocumentClient } from "./client.ts";
 import type { DocumentName, LogRecord, OpLog } from "./log/op-log.ts";
 import { ConnectRefusal, OpRefusal } from "./refusal.ts";
-import { type Moved, NOOP, Stamp, validate, validateNoop } from "./sequencer.ts";
+import { type Moved, NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
 
@@ -356,7 +356,9 @@ export class Ordering {
       else acknowledge();
       return false;
     }
-    if (ops.every(({ type }) => type === NOOP)) return this.#takeNoops(writer, submission, answer);
+    // Sequenced ones before them too, then nothing is left to be stamped.
+    const rest = ops.slice(verdict.skip);
+    if (rest.every(({ type }) => type === NOOP)) return this.#takeNoops(writer, rest, answer);
     const { first, last, trailing } = begun().push(writer, ops, verdict.skip);
     settle.push(() => {
       this.#host.acknowledge(client, first, last, answer);
@@ -366,7 +368,7 @@ export class Ordering {
     return trailing !== null;
   }
 
-  #takeNoops(writer: WriteClient, { ops }: Submission, answer: Answer): boolean {
+  #takeNoops(writer: WriteClient, ops: readonly OpDraft[], answer: Answer): boolean {
     const csn = (this.#moved.get(writer.clientId)?.csn ?? writer.csn) + ops.length;
     const rsn = ops.at(-1)?.rsn ?? this.#head;
     this.#moved.set(writer.clientId, { rsn, csn });

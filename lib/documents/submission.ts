@@ -1,4 +1,5 @@
 import { describe } from "../errors.ts";
+import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 import { OpRefusal } from "./refusal.ts";
 import {
   NOOP,
@@ -123,14 +124,10 @@ function readOp(op: unknown, bare: boolean): OpDraft | OpRefusal {
     if (read === null) return malformed("the contents of summarize are {handle, head}, handle a string", op);
     summary = { ...read, resolves: true };
   }
-  let json: string;
-  let meta: string | null;
-  try {
-    json = JSON.stringify(contents);
-    meta = metadata === undefined ? null : JSON.stringify(metadata);
-  } catch {
-    // The parser takes what is nested deeper than the writer's stack.
-    return malformed("an op's contents are nested too deep");
+  const json = toJson(contents);
+  const meta = metadata === undefined ? null : toJson(metadata);
+  if (json === undefined || meta === undefined) {
+    return malformed(`an op's contents and metadata are nested at most ${MAX_NESTING} levels deep`);
   }
   return {
     type,
@@ -142,6 +139,18 @@ function readOp(op: unknown, bare: boolean): OpDraft | OpRefusal {
     hash: type === NOOP ? "" : opHash(type, json, meta),
     summary,
   };
+}
+
+/** Undefined for what is nested too deep. */
+function toJson(value: unknown): string | undefined {
+  let json: string;
+  try {
+    json = JSON.stringify(value);
+  } catch {
+    // Deeper than the writer's stack.
+    return undefined;
+  }
+  return isTooDeep(value, json) ? undefined : json;
 }
 
 function malformed(message: string, operation: object | null = null): OpRefusal {
