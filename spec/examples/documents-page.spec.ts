@@ -35,6 +35,7 @@ describe("the page of a document, in Chromium", function () {
       await keyboard.type("> ");
       await ada.reads("> Text");
 
+      await ada.is("saved");
       await keyboard.press("Control+s");
       await ada.page.locator("#announcement").getByText("Saved").waitFor();
       await ada.page.getByRole("button", { name: "History" }).focus();

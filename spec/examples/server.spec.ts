@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import { type AddressInfo, connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +12,6 @@ import { RawClient } from "../support/client.ts";
 import { afterTest } from "../support/teardown.ts";
 
 const root = new URL("../../", import.meta.url);
-const require = createRequire(import.meta.url);
 
 async function temporaryDir(): Promise<string> {
   const made = await mkdtemp(join(tmpdir(), "examples-"));
@@ -40,8 +38,8 @@ describe("npm start", function () {
   async function launch(port: number): Promise<ChildProcess> {
     const { scripts } = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
     const [command, ...args] = scripts.start.split(" ");
-    expect(command).to.equal("tsx");
-    const child = spawn(process.execPath, [require.resolve("tsx/cli"), ...args], {
+    expect(command).to.equal("node");
+    const child = spawn(process.execPath, args, {
       cwd: root,
       env: { ...process.env, PORT: String(port), HOST: "127.0.0.1", DATA_DIR: await temporaryDir() },
       stdio: ["ignore", "pipe", "pipe"],
