@@ -3,7 +3,8 @@ import { WebSocket } from "ws";
 import { type Frame, RawClient } from "../support/client.ts";
 import { afterTest } from "../support/teardown.ts";
 
-const SECRET = "the secret of a client without a page";
+/** Each name is a person of their own. */
+const secretOf = (name: string) => `the-secret-of-${name}`;
 
 export interface SequencedOp {
   readonly type: string;
@@ -26,20 +27,23 @@ export class DocumentClient {
   }
 
   /** Asks the server of the examples for a token. */
-  static async token(host: string, document: string, mode: "read" | "write"): Promise<string> {
+  static async token(host: string, document: string, mode: "read" | "write", name = "Raw"): Promise<string> {
     const response = await fetch(`${host}documents/token`, {
       method: "POST",
-      headers: { authorization: `Bearer ${btoa(SECRET)}` },
-      body: JSON.stringify({ document, mode, name: "Raw", tab: "tab of a spec" }),
+      headers: { authorization: `Bearer ${secretOf(name)}` },
+      body: JSON.stringify({ document, mode, name, tab: "tab of a spec" }),
     });
     return ((await response.json()) as { token: string }).token;
   }
 
   /** Joins a document's channel; it isn't connected to the document. */
-  static async join(host: string, document: string): Promise<{ client: RawClient; topic: string }> {
+  static async join(
+    host: string,
+    document: string,
+    name = "Raw",
+  ): Promise<{ client: RawClient; topic: string }> {
     const address = `${host.replace("http", "ws")}documents/socket/websocket?vsn=2.0.0`;
-    // The secret twice in base64: the client's own form for it, and one without spaces.
-    const protocol = `base64url.bearer.phx.${btoa(btoa(SECRET)).replaceAll("=", "")}`;
+    const protocol = `base64url.bearer.phx.${btoa(secretOf(name)).replaceAll("=", "")}`;
     const ws = new WebSocket(address, ["phoenix", protocol]);
     afterTest(() => ws.terminate());
     const client = new RawClient(ws);
@@ -53,9 +57,10 @@ export class DocumentClient {
     host: string,
     document: string,
     mode: "read" | "write" = "write",
+    name = "Raw",
   ): Promise<DocumentClient> {
-    const { client, topic } = await DocumentClient.join(host, document);
-    const token = await DocumentClient.token(host, document, mode);
+    const { client, topic } = await DocumentClient.join(host, document, name);
+    const token = await DocumentClient.token(host, document, mode, name);
     const payload = { tenantId: "example", id: document, token, client: {}, mode };
     const reply = await client.ask("1", "connect", topic, "connect_document", payload);
     return new DocumentClient(client, topic, reply[4].response.clientId);

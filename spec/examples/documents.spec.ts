@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { DocumentClient } from "./document-client.ts";
 import { useDocumentsStage } from "./documents-stage.ts";
 import { pageErrors, until } from "./pages.ts";
 
@@ -201,6 +202,16 @@ describe("a document in Chromium", function () {
       if (caret === null || field === null) throw new Error("nothing is there");
       expect(caret.y).to.be.greaterThan(field.y + caret.height);
       expect(caret.x).to.be.within(field.x, field.x + field.width);
+    });
+
+    it("is a number when they are many", async () => {
+      const ada = await visit("Ada");
+      const names = Array.from({ length: 10 }, (_, i) => `Guest${i}`);
+      for (const name of names) await DocumentClient.connect(stage.host.url, stage.id, "read", name);
+      const more = ada.page.locator("#people .more");
+      await more.getByText("+3", { exact: true }).waitFor();
+      expect(await more.getAttribute("title")).to.equal("Guest7, Guest8, Guest9");
+      expect(await ada.page.locator("#people .person").count()).to.equal(8);
     });
 
     it("can be found by their avatar", async () => {

@@ -1,10 +1,14 @@
 import { avatar } from "/shared/avatar.js";
 import { byId, element } from "/shared/dom.js";
 
+/** Avatars that have room; of the others there is a number. */
+const MAX_SHOWN = 8;
+
 /** Shows who is in the document: once each, with the number of their tabs. */
 export class PeopleView {
   #list = byId("people");
   #onChoose;
+  #look = "";
 
   /** @param {(clientIds: string[]) => void} onChoose Called with the connections of somebody who was chosen. */
   constructor(onChoose) {
@@ -34,8 +38,18 @@ export class PeopleView {
       (a, b) => (b.id === me) - (a.id === me) || a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1),
     );
     this.#list.classList.toggle("uncertain", !isConnected);
+    const look = JSON.stringify(
+      sorted.map(({ id, name, tabs, clientIds, writes }) => [id, name, tabs.size, clientIds, writes]),
+    );
+    if (look === this.#look) return;
+    this.#look = look;
     const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.id : null;
-    this.#list.replaceChildren(...sorted.map((person) => this.#item(person, person.id === me)));
+    const shown = sorted.slice(0, MAX_SHOWN).map((person) => this.#item(person, person.id === me));
+    const others = sorted.slice(MAX_SHOWN).map(({ name }) => name);
+    if (others.length > 0) {
+      shown.push(element("li", { class: "more", title: others.join(", ") }, `+${others.length}`));
+    }
+    this.#list.replaceChildren(...shown);
     if (focused !== null) this.#list.querySelector(`[data-id="${focused}"]`)?.focus();
   }
 
