@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname } from "node:path";
 
 /** Only what this server serves, and text never becomes markup. */
-const policy = (scripts: string) => [
+const policy = (scripts: string, trustedTypes: string) => [
   "default-src 'none'",
   `script-src ${scripts}`,
   "style-src 'self'",
@@ -14,7 +14,7 @@ const policy = (scripts: string) => [
   "form-action 'none'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
+  `trusted-types ${trustedTypes}`,
 ];
 
 export const HEADERS = {
@@ -42,8 +42,12 @@ interface Asset {
 export class Assets {
   readonly #assets = new Map<string, Asset>();
 
-  /** Serves a file's bytes, as they are, at a path. */
-  async add(path: string, file: URL): Promise<void> {
+  /**
+   * Serves a file's bytes, as they are, at a path.
+   *
+   * @param trustedTypes The policy by which a page may name scripts, if there is one.
+   */
+  async add(path: string, file: URL, trustedTypes = "'none'"): Promise<void> {
     const type = TYPES[extname(file.pathname)];
     if (type === undefined) return;
     const bytes = await readFile(file);
@@ -53,7 +57,7 @@ export class Assets {
       "Content-Length": bytes.length,
       // Unchanged, it needn't be sent again.
       ETag: `"${createHash("sha256").update(bytes).digest("base64url")}"`,
-      "Content-Security-Policy": policy(`'self'${importMapHash(type, bytes)}`).join("; "),
+      "Content-Security-Policy": policy(`'self'${importMapHash(type, bytes)}`, trustedTypes).join("; "),
     };
     this.#assets.set(path, { bytes, headers });
   }

@@ -75,7 +75,9 @@ async function addAssets(assets: Assets): Promise<void> {
   const page = new URL("public/", import.meta.url);
   const index = new URL("index.html", page);
   await assets.addDirectory("/documents/", page);
-  await assets.add("/", index);
+  // It has a service worker, which may be loaded from the root only: there its scope is all pages.
+  await assets.add("/", index, "worker");
+  await assets.add("/worker.js", new URL("worker.js", page));
   const require = createRequire(import.meta.url);
   await assets.add("/modules/yjs.mjs", new URL("yjs.mjs", pathToFileURL(require.resolve("yjs"))));
   const lib0 = pathToFileURL(require.resolve("lib0/package.json"));

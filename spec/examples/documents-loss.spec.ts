@@ -196,6 +196,31 @@ describe("a document whose connection breaks, in Chromium", function () {
     });
   });
 
+  it("can be opened and written while the server is away", async () => {
+    const ben = await visit("Ben");
+    const ada = await visit("Ada", { serviceWorkers: "allow" });
+    await ada.title.fill("Title");
+    await ada.write("here ");
+    await ada.page.evaluate(copyIsMade(stage.id));
+    // The page is the last that is put there.
+    await ada.page.evaluate(`new Promise((resolve) => {
+      const look = async () => ((await caches.match("/")) ? resolve() : requestAnimationFrame(look));
+      look();
+    })`);
+    await stage.restart(async () => {
+      await ada.page.reload();
+      await ada.is("offline");
+      await ada.readsTitle("Title");
+      await ada.select(5);
+      await ada.body.pressSequentially("and away");
+      await ada.page.reload();
+      await ada.reads("here and away");
+      await ada.is("offline");
+    });
+    await ada.is("saved");
+    for (const writer of [ada, ben]) await writer.reads("here and away");
+  });
+
   it("gets back from the pages what the server has lost", async () => {
     const ada = await visit("Ada");
     await ada.title.fill("Backup");

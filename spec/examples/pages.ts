@@ -9,6 +9,8 @@ export interface Visit {
   readonly name: string | null;
   readonly url: string;
   readonly viewport?: { readonly width: number; readonly height: number };
+  /** Whether the page may have a service worker, in a browser of its own. */
+  readonly serviceWorkers?: "allow";
   /** Called before the page is loaded. */
   readonly prepare?: (page: Page) => Promise<unknown>;
 }
@@ -32,11 +34,12 @@ after("close the lounge", () => {
 /** Opens an address in a browser of its own, whose storage has a name only. It is vacated after the test. */
 export async function openPage(
   browser: Browser,
-  { name, url, viewport = VIEWPORT, prepare }: Visit,
+  { name, url, viewport = VIEWPORT, prepare, serviceWorkers }: Visit,
 ): Promise<Page> {
   // What is prepared stays with a page, and so such a page isn't used again.
-  const page = (prepare === undefined && vacant.pop()) || (await openBrowser(browser));
-  afterTest(() => (prepare === undefined ? vacate(page) : page.context().close()));
+  const isPlain = prepare === undefined && serviceWorkers === undefined;
+  const page = (isPlain && vacant.pop()) || (await openBrowser(browser, serviceWorkers));
+  afterTest(() => (isPlain ? vacate(page) : page.context().close()));
   if (page.viewportSize()?.width !== viewport.width) await page.setViewportSize(viewport);
   await prepare?.(page);
   const remember = name === null ? "" : `localStorage.setItem("examples:name", ${JSON.stringify(name)});`;
@@ -67,9 +70,9 @@ export async function until(page: Page, expression: string): Promise<void> {
   })`);
 }
 
-async function openBrowser(browser: Browser): Promise<Page> {
+async function openBrowser(browser: Browser, serviceWorkers: "allow" | "block" = "block"): Promise<Page> {
   // Without transitions there is less to draw, and to wait for.
-  const context = await browser.newContext({ viewport: VIEWPORT, reducedMotion: "reduce" });
+  const context = await browser.newContext({ viewport: VIEWPORT, reducedMotion: "reduce", serviceWorkers });
   context.setDefaultTimeout(10_000);
   return newPage(context);
 }

@@ -9,6 +9,7 @@ import { Editor } from "./editor.js";
 import { HistoryDialog } from "./history.js";
 import { Library, LibraryView } from "./library.js";
 import { LiveDocument } from "./live-document.js";
+import { workOffline } from "./offline.js";
 import { Outbox } from "./outbox.js";
 import { PeopleView } from "./people-view.js";
 import { ShareDialog } from "./share.js";
@@ -73,6 +74,13 @@ byId("reconnect").addEventListener("click", () => connection.reconnect());
 function showShelf() {
   byId("shelf").hidden = false;
   byId("skip").hidden = true;
+  connection.addEventListener("state", () => {
+    const isAway = connection.state === "offline";
+    byId("banner").hidden = !isAway;
+    byId("banner-text").textContent = isAway
+      ? "The connection is lost, and the list may be out of date."
+      : "";
+  });
 }
 
 async function showDocument() {
@@ -168,3 +176,4 @@ if (id === null) {
   await showDocument();
 }
 if (profile.name !== null) await sendLeftBehind();
+await workOffline();

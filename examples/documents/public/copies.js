@@ -21,6 +21,8 @@ async function run(mode, use) {
   try {
     const store = (await open()).transaction(STORE, mode).objectStore(STORE);
     const request = use(store);
+    // Nothing else will be asked of it, and the page may be on its way out.
+    store.transaction.commit?.();
     return await new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result ?? null);
       request.onerror = () => reject(request.error);
