@@ -86,6 +86,7 @@ describe("the documentation", () => {
       "deploying",
       "op-logs",
       "telemetry",
+      "tracing",
     ];
     const specs = pages.map((name) => source(`spec/docs/${name}.spec.ts`));
     const idle = all
