@@ -80,13 +80,13 @@ try {
     await check(`${file} serves the official client`, () => serves(file));
   }
   for (const [runner, args, passes] of [
-    ["mocha", ["node_modules/mocha/bin/mocha.js", "kit-mocha.mjs"], /2 passing/],
+    ["mocha", ["node_modules/mocha/bin/mocha.js", "kit-mocha.mjs"], /3 passing/],
     [
       "vitest",
       ["node_modules/vitest/vitest.mjs", "run", "./kit-vitest.mjs", "--config", "vitest.config.mjs"],
-      /3 passed/,
+      /4 passed/,
     ],
-    ["node:test", ["--test", "kit-node-test.mjs"], /pass 2\n/],
+    ["node:test", ["--test", "kit-node-test.mjs"], /pass 3\n/],
   ]) {
     await check(`the test kit runs under ${runner}`, () => {
       const output = run(process.execPath, args, scratch);

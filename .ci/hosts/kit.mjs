@@ -1,6 +1,7 @@
 // A test by the kit from the package, for any runner: it takes the runner's own functions.
 import assert from "node:assert/strict";
-import { channelCase } from "phoenix-channels-server/testing";
+import { Endpoint } from "phoenix-channels-server";
+import { channelCase, simulateSeeds } from "phoenix-channels-server/testing";
 import { UserSocket } from "./sockets.mjs";
 
 export function kitTests({ test, afterEach }) {
@@ -15,6 +16,24 @@ export function kitTests({ test, afterEach }) {
     await room.assertBroadcast("new_msg", { body: /^h/ });
     await room.assertPush("new_msg", { body: "hi" });
     await room.refutePush("error");
+  });
+
+  test("the official client survives faults", async () => {
+    kit = channelCase();
+    const serve = (clock) => {
+      const endpoint = new Endpoint({ clock });
+      endpoint.socket("/socket", UserSocket);
+      return endpoint;
+    };
+    await simulateSeeds({ seeds: 3, serve }, async (simulation) => {
+      const { socket } = simulation.client("ada");
+      socket.connect();
+      const room = socket.channel("room:lobby");
+      room.join();
+      simulation.faults({ kinds: ["drop", "close", "restart"] });
+      await simulation.calm();
+      assert.equal(room.state, "joined");
+    });
   });
 
   test("time is virtual, and a failure says what was sent", async () => {

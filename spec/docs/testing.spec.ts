@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { channelCase } from "../../lib/testing/index.ts";
+import { FAULT_KINDS } from "../../lib/testing/simulation/faults.ts";
 import { TestChannel } from "../../lib/testing/test-channel.ts";
 import { failureOf } from "../testing/app.ts";
 import { code, example, ROOT, rows, section, snippets } from "./markdown.ts";
@@ -89,7 +90,11 @@ describe("docs/testing.md", function () {
     for (const name of ["assertBroadcast", "assertBroadcastFrom", "refuteBroadcast", "broadcastFrom"]) {
       expect(section(PAGE, "Broadcasts")).to.include(`${name}`);
     }
-    expect(code("`x` y")).to.equal("x");
+  });
+
+  it("lists the faults of a simulation", () => {
+    const listed = rows(section(PAGE, "Faults"), "fault").map((row) => code(row.fault));
+    expect(listed).to.deep.equal(FAULT_KINDS);
   });
 
   it("gives the defaults that the kit has", async () => {
