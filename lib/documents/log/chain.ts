@@ -48,7 +48,9 @@ export function checkRecord(name: DocumentName, after: Position, record: LogReco
  */
 export function checkSum(name: DocumentName, { id, prev, first, bytes }: LogRecord): void {
   if (recordId(prev, bytes) === id) return;
-  throw new LogCorrupt(`${shown(name)}: the record of op ${first} doesn't match its checksum ${printable(id)}`);
+  throw new LogCorrupt(
+    `${shown(name)}: the record of op ${first} doesn't match its checksum ${printable(id)}`,
+  );
 }
 
 /**
@@ -61,7 +63,9 @@ export function checkLink(name: DocumentName, before: Position | null, record: L
   checkSum(name, record);
   const { sn, id } = before ?? (record.first === 1 ? START : { sn: record.first - 1, id: record.prev });
   if (record.first !== sn + 1) {
-    throw new LogCorrupt(`${shown(name)}: the record after op ${sn} is missing, the next one has op ${record.first}`);
+    throw new LogCorrupt(
+      `${shown(name)}: the record after op ${sn} is missing, the next one has op ${record.first}`,
+    );
   }
   if (record.prev !== id) {
     throw new LogCorrupt(`${shown(name)}: the record of op ${record.first} doesn't follow the one before it`);

@@ -5,7 +5,15 @@ import { ConfigError, describe } from "../../errors.ts";
 import { checkOptions, integer, type OptionCheck } from "../../options.ts";
 import { checkRecord, MAX_RECORD_BYTES } from "./chain.ts";
 import { startThread } from "./lmdb-thread.ts";
-import { type Answer, type Call, type Calls, type Failure, type FromWorker, Parcel, type WorkerData } from "./lmdb-wire.ts";
+import {
+  type Answer,
+  type Call,
+  type Calls,
+  type Failure,
+  type FromWorker,
+  Parcel,
+  type WorkerData,
+} from "./lmdb-wire.ts";
 import {
   type Appended,
   type Checkpoint,
@@ -39,7 +47,10 @@ const MAX_RECORD = 1024 ** 3;
 /** Options of lmdb's that this can't have: with them, `committed` would be answered for what isn't on the disk. */
 const UNSAFE: readonly string[] = ["noSync", "noMetaSync", "useWritemap", "mapAsync", "overlappingSync"];
 
-/** What the thread is told, and whom its answer is for. */
+/** How many calls of one turn go into one message. */
+const MAX_WAITING = 512;
+
+/** Who waits for an answer. */
 interface Pending {
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
@@ -156,7 +167,10 @@ export class LmdbOpLog implements OpLog {
    */
   async backup(path: string): Promise<void> {
     if (typeof path !== "string" || path === "") {
-      throw new ConfigError("invalid_argument", `backup takes the path of a directory, got ${describe(path)}`);
+      throw new ConfigError(
+        "invalid_argument",
+        `backup takes the path of a directory, got ${describe(path)}`,
+      );
     }
     await this.#call({ kind: "backup", path: resolve(path) });
   }
@@ -181,8 +195,10 @@ export class LmdbOpLog implements OpLog {
     return new Promise<T>((resolve, reject) => {
       if (this.#pending.size === 0) this.#worker.ref();
       this.#pending.set(this.#next++, { resolve, reject });
-      // All that is called in this turn goes in one message.
-      if (this.#queue.push(call) === 1) setImmediate(() => this.#flush(false));
+      // All that is called in this turn goes in one message, unless it is much: then the thread begins meanwhile.
+      const waiting = this.#queue.push(call);
+      if (waiting === MAX_WAITING) this.#flush(false);
+      else if (waiting === 1) setImmediate(() => this.#flush(false));
     });
   }
 
@@ -236,12 +252,16 @@ export class LmdbOpLog implements OpLog {
 function pack(parcel: Parcel, call: Call): Call {
   if (call.kind === "append") {
     const packed = { ...call, record: { ...call.record } };
-    parcel.add(call.record.bytes, (bytes) => { packed.record.bytes = bytes; });
+    parcel.add(call.record.bytes, (bytes) => {
+      packed.record.bytes = bytes;
+    });
     return packed;
   }
   if (call.kind !== "checkpoint") return call;
   const packed = { ...call, checkpoint: { ...call.checkpoint } };
-  parcel.add(call.checkpoint.bytes, (bytes) => { packed.checkpoint.bytes = bytes; });
+  parcel.add(call.checkpoint.bytes, (bytes) => {
+    packed.checkpoint.bytes = bytes;
+  });
   return packed;
 }
 
