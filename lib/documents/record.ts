@@ -52,7 +52,8 @@ export class StoredRecord {
 
   /** @throws LogCorrupt if the bytes aren't what the id was made of, or no record. */
   constructor({ id, prev, first, last, bytes }: LogRecord) {
-    if (recordId(prev, bytes) !== id) throw new LogCorrupt(`the record of op ${first} doesn't match its checksum`);
+    if (recordId(prev, bytes) !== id)
+      throw new LogCorrupt(`the record of op ${first} doesn't match its checksum`);
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const newline = this.#bytes.indexOf(NEWLINE);
     this.#start = newline + 1;
