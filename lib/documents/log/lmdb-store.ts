@@ -20,6 +20,7 @@ import {
   STATE,
   secondOf,
   type Tables,
+  TOUCHED_KEY,
 } from "./lmdb-tables.ts";
 import type { Answer, ReadCall, WriteCall } from "./lmdb-wire.ts";
 import {
@@ -94,6 +95,15 @@ export class LmdbStore {
       this.#known.clear();
       throw error;
     }
+  }
+
+  /** Commits something, and with it all that the environment shows. */
+  touch(): void {
+    const { meta } = this.#tables;
+    this.#env.transactionSync(() => {
+      const count = meta.getBinary(TOUCHED_KEY);
+      meta.putSync(TOUCHED_KEY, numberValue(count === undefined ? 1 : readNumber(count) + 1));
+    });
   }
 
   state(name: DocumentName): LogState {
