@@ -19,7 +19,7 @@ export function toFailure(error: unknown, path: string, call?: Call): Failure {
   if (error instanceof OpLogError) return { code: error.code, message: error.message };
   const { message = String(error), code } = error as { message?: string; code?: string | number };
   const cause = { message, code };
-  const what = call !== undefined && "name" in call ? `${call.kind} of ${shown(call.name)}` : "the call";
+  const what = call === undefined ? "opening it" : described(call);
   if (isFull(code, path, call)) {
     return {
       code: "log_full",
@@ -28,6 +28,10 @@ export function toFailure(error: unknown, path: string, call?: Call): Failure {
     };
   }
   return { code: "log_failed", message: `the log in ${path}: ${what} failed: ${message}`, cause };
+}
+
+function described(call: Call): string {
+  return call.kind === "backup" ? `the backup in ${call.path}` : `${call.kind} of ${shown(call.name)}`;
 }
 
 /** A write that got only a part of its bytes onto the disk is a plain I/O error to LMDB. */

@@ -25,10 +25,13 @@ type Exclusively = <T>(run: () => T) => T;
  */
 export class DirectoryLock {
   readonly #directory: string;
+  readonly #name: string;
   #server: Server | null = null;
 
-  constructor(directory: string) {
+  /** @param name What the app calls the directory, for messages. */
+  constructor(directory: string, name: string) {
     this.#directory = directory;
+    this.#name = name;
   }
 
   /** Whether somebody has it. Null if nobody ever had, else which socket doesn't answer. */
@@ -52,7 +55,7 @@ export class DirectoryLock {
     if (answered) {
       throw new OpLogError(
         "log_in_use",
-        `the log in ${this.#directory} is in use by another process, or by another LmdbOpLog of this one: ` +
+        `the log in ${this.#name} is in use by another process, or by another LmdbOpLog of this one: ` +
           "end or close it, or choose another path",
       );
     }
@@ -104,7 +107,7 @@ export class DirectoryLock {
       this.#server = await listen(`\\\\.\\pipe\\phoenix-channels-server-${id}`);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
-      throw new OpLogError("log_in_use", `the log in ${this.#directory} is in use: end the other process`);
+      throw new OpLogError("log_in_use", `the log in ${this.#name} is in use: end the other process`);
     }
   }
 }

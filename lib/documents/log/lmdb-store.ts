@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { RootDatabase } from "lmdb";
 import { checkLink, checkSum, endOf, isAt } from "./chain.ts";
@@ -145,9 +145,19 @@ export class LmdbStore {
 
   /** Copies the environment as it is now, without its free pages. Others go on meanwhile. */
   async backup(path: string): Promise<void> {
-    await this.#env.backup(path, true);
-    flush(join(path, "data.mdb"));
+    mkdirSync(path, { recursive: true });
+    // LMDB would refuse it too, and not say what is there.
+    const [found] = readdirSync(path);
+    if (found !== undefined) throw new Error(`the directory holds ${found} already, it must be empty`);
+    try {
+      await this.#env.backup(path, true);
+      flush(join(path, "data.mdb"));
+    } catch (error) {
+      rmSync(join(path, "data.mdb"), { force: true });
+      throw error;
+    }
     flush(path);
+    flush(dirname(path));
   }
 
   async close(): Promise<void> {

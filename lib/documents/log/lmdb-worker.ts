@@ -32,7 +32,7 @@ class LmdbWorker {
   static async start(port: MessagePort, { path, mapSize }: WorkerData): Promise<LmdbWorker> {
     mkdirSync(path, { recursive: true });
     const directory = realpathSync(path);
-    const lock = new DirectoryLock(directory);
+    const lock = new DirectoryLock(directory, path);
     // Before anything is opened, which is quicker; and again by `take`.
     if (process.platform !== "win32") await lock.probe();
     const { open } = await import("lmdb");
@@ -125,7 +125,7 @@ class LmdbWorker {
       try {
         if (call.kind === "state") answers.push([n, { value: this.#store.state(call.name) }]);
         else if (call.kind === "read") answers.push([n, { value: this.#store.read(call) }]);
-        else if (call.kind === "backup") this.#backup(n, call.path);
+        else if (call.kind === "backup") this.#backup(n, call);
       } catch (error) {
         answers.push([n, { failure: this.#failure(error, call) }]);
       }
@@ -133,11 +133,11 @@ class LmdbWorker {
     return answers;
   }
 
-  #backup(n: number, path: string): void {
+  #backup(n: number, call: Call & { kind: "backup" }): void {
     this.#backups = this.#backups.then(async () => {
-      const answer = await this.#store.backup(path).then(
+      const answer = await this.#store.backup(call.path).then(
         () => ({ value: undefined }),
-        (error: unknown) => ({ failure: this.#failure(error) }),
+        (error: unknown) => ({ failure: this.#failure(error, call) }),
       );
       this.#send([[n, answer]]);
     });
