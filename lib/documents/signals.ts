@@ -1,5 +1,6 @@
 import { describe } from "../errors.ts";
 import type { DocumentClient } from "./client.ts";
+import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 
 /** Signals of one push, and client ids that one of them names. */
 const MAX_SIGNALS = 100;
@@ -31,6 +32,7 @@ export function readSignals(payload: unknown, clientId: string): readonly Signal
   if (items.length > MAX_SIGNALS) return `one push takes ${MAX_SIGNALS} signals, got ${items.length}`;
   const signals: Signal[] = [];
   for (const item of items) {
+    if (isTooDeep(item)) return `a signal is nested at most ${MAX_NESTING} levels deep`;
     const signal = readSignal(item);
     if (typeof signal === "string") return signal;
     signals.push(signal);

@@ -1,4 +1,5 @@
 import { describe } from "../errors.ts";
+import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 import { OpRefusal } from "./refusal.ts";
 import {
   NOOP,
@@ -123,15 +124,11 @@ function readOp(op: unknown, bare: boolean): OpDraft | OpRefusal {
     if (read === null) return malformed("the contents of summarize are {handle, head}, handle a string", op);
     summary = { ...read, resolves: true };
   }
-  let json: string;
-  let meta: string | null;
-  try {
-    json = JSON.stringify(contents);
-    meta = metadata === undefined ? null : JSON.stringify(metadata);
-  } catch {
-    // The parser takes what is nested deeper than the writer's stack.
-    return malformed("an op's contents are nested too deep");
+  if (isTooDeep(contents) || isTooDeep(metadata)) {
+    return malformed(`an op's contents and metadata are nested at most ${MAX_NESTING} levels deep`, op);
   }
+  const json = JSON.stringify(contents);
+  const meta = metadata === undefined ? null : JSON.stringify(metadata);
   return {
     type,
     csn: csn ?? null,
