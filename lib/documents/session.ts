@@ -1,5 +1,5 @@
 import type { Cancel } from "../clock.ts";
-import { describe, printable, StateError } from "../errors.ts";
+import { ConfigError, describe, printable, StateError } from "../errors.ts";
 import type { Answer, DocumentClient, Mode } from "./client.ts";
 import { Delivery } from "./delivery.ts";
 import type { DocumentHost } from "./documents.ts";
@@ -12,7 +12,7 @@ import { ConnectRefusal, type OpRefusal } from "./refusal.ts";
 import type { DocumentState, Summary } from "./state.ts";
 import type { Submission } from "./submission.ts";
 
-/** Characters of ops in `initialMessages`. */
+/** Bytes of ops in `initialMessages`. */
 const MAX_INITIAL = 512 * 1024;
 /** Ops between two checkpoints. */
 const CHECKPOINT_EVERY = 1000;
@@ -174,9 +174,12 @@ export class Session {
    * summary covers stay, since nobody could catch up without them.
    *
    * @returns The highest sequence number that is gone.
-   * @throws OpLogError by rejection, if the log fails.
+   * @throws ConfigError (`invalid_argument`); OpLogError if the log fails: both by rejection.
    */
   async truncate(upTo?: number): Promise<number> {
+    if (upTo !== undefined && !Number.isSafeInteger(upTo)) {
+      throw new ConfigError("invalid_argument", `truncate takes a whole number, got ${describe(upTo)}`);
+    }
     const covered = this.summary?.sequenceNumber ?? 0;
     const cut = Math.min(upTo ?? covered, covered);
     if (cut === 0) return (await this.#host.log.state(this.#name)).floor;
@@ -195,13 +198,20 @@ export class Session {
   async connect(client: DocumentClient, request: ConnectRequest): Promise<ConnectRefusal | null> {
     if (this.#ended) return unavailable();
     if (this.#ordering.down) return unavailable();
-    if (this.#local.size >= this.#host.maxClients) {
-      const message = `the document has ${this.#local.size} clients, as many as maxClients allows`;
+    // What it goes on from leaves as it comes.
+    const { resume, lastSeen } = request;
+    const others = this.#local.size - (resume !== null && this.#local.has(resume) ? 1 : 0);
+    if (others >= this.#host.maxClients) {
+      const message = `the document has ${others} clients, as many as maxClients allows`;
       return new ConnectRefusal("too_many_clients", message, { retryAfter: 10 });
     }
     if (this.#overRate(client.userId)) {
       const message = `the user has connected to the document ${MAX_CONNECTS} times within a minute`;
       return new ConnectRefusal("throttled", message, { retryAfter: CONNECT_WINDOW / 1000 });
+    }
+    if (lastSeen !== null && lastSeen > this.head) {
+      const message = `lastSeenSequenceNumber ${lastSeen} is above the head ${this.head}: the document was set back`;
+      return this.#resync(message, {});
     }
     const existing = this.head > 0;
     this.#local.set(client.clientId, client);
@@ -245,14 +255,9 @@ export class Session {
     existing: boolean,
     resumed: Resumed | null,
   ): Promise<ConnectRefusal | null> {
-    const from = lastSeen ?? this.summary?.sequenceNumber ?? 0;
-    if (from > (target ?? this.head)) {
-      const message = `lastSeenSequenceNumber ${from} is above the head ${this.head}: the document was set back`;
-      return this.#resync(message, {});
-    }
     const initialMessages: string[] = [];
     let left = MAX_INITIAL;
-    let cursor = from;
+    let cursor = lastSeen ?? this.summary?.sequenceNumber ?? 0;
     for (;;) {
       this.#delivery.flush();
       const to = target ?? this.head;
@@ -269,22 +274,22 @@ export class Session {
       // The client, or the session, may have gone while the log was read.
       if (client.ended || this.#ended) return unavailable();
       for (const op of page) {
-        if (initialMessages.length > 0 && op.length > left) {
-          left = 0;
-          break;
-        }
+        left -= Buffer.byteLength(op);
+        if (left < 0) break;
         initialMessages.push(op);
-        left -= op.length;
         cursor++;
       }
     }
     if (client.ended || this.#ended) return unavailable();
-    const to = target ?? this.head;
-    const initialClients = this.#initialClients(client, to);
+    // The order and the log may have taken their time.
+    if (this.#host.clock.now() >= client.until) {
+      return new ConnectRefusal("token_expired", "the token has expired while the client was connecting");
+    }
+    const initialClients = this.#initialClients(client, target ?? this.head);
     client.cursor = cursor;
     admitted({
       initialMessages,
-      checkpointSequenceNumber: cursor < to ? this.head : cursor,
+      checkpointSequenceNumber: this.head,
       initialClients,
       existing,
       summary: this.summary,
@@ -339,6 +344,8 @@ export class Session {
 
   /** @internal A push of ops. Its answer comes when it is durable, or refused. */
   submit(client: DocumentClient, submission: Submission, answer: Answer): void {
+    // Its channel has ended while a hook was asked: nobody is there to be answered.
+    if (client.ended) return;
     const refusal = this.#mayWrite(client, submission) ?? this.#ordering.push(client, submission, answer);
     if (refusal !== null) client.refuse(answer, refusal, this.head);
     else client.heardAt = this.#host.clock.now();

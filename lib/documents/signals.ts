@@ -23,10 +23,8 @@ const FOR_ALL = () => true;
  *
  * @returns What is wrong, as a string, if it can't be read.
  */
-export function readSignals(payload: unknown, clientId: string): readonly Signal[] | string {
-  const { clientId: named, contentBatches } = (payload ?? {}) as Record<string, unknown>;
-  if (named !== undefined && named !== clientId)
-    return "the clientId isn't the one that connect_document gave";
+export function readSignals(payload: unknown): readonly Signal[] | string {
+  const { contentBatches } = (payload ?? {}) as Record<string, unknown>;
   if (!Array.isArray(contentBatches)) return `contentBatches must be a list, got ${describe(contentBatches)}`;
   const items: unknown[] = contentBatches.flat();
   if (items.length > MAX_SIGNALS) return `one push takes ${MAX_SIGNALS} signals, got ${items.length}`;
