@@ -1,15 +1,17 @@
 import type { Cancel, Clock } from "../clock.ts";
 import { atTurnEnd } from "../turn.ts";
 import { Appender } from "./appender.ts";
-import { type Answer, acknowledged, type DocumentClient } from "./client.ts";
+import { type Answer, acknowledged, type DocumentClient, type QueuedPush } from "./client.ts";
 import type { DocumentName, LogRecord, OpLog } from "./log/op-log.ts";
 import { ConnectRefusal, OpRefusal } from "./refusal.ts";
-import { type Moved, NOOP, Stamp, validate, validateNoop } from "./sequencer.ts";
+import { type Moved, movedMinimum, NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
 
 /** What one record takes at most, in bytes, unless one push alone is larger. */
 const MAX_RECORD = 1024 * 1024;
+/** What stands before the ops of a record, at most. */
+const HEADER_BYTES = 64 * 1024;
 /** What may wait of one client; and of all, while the log doesn't answer. */
 const MAX_QUEUED_OPS = 256;
 const MAX_QUEUED_BYTES = 1024 * 1024;
@@ -265,7 +267,7 @@ export class Ordering {
       return stamp;
     };
     const settle: (() => void)[] = [];
-    let left = Math.min(MAX_RECORD, log.maxRecordBytes);
+    let left = Math.min(MAX_RECORD, log.maxRecordBytes - HEADER_BYTES);
     /** Whether so many bytes still fit; the first always do. */
     const fits = (bytes: number) => {
       if (stamp !== null && bytes > left) return false;
@@ -279,7 +281,7 @@ export class Ordering {
     while (this.#joins.length > 0 && fits((this.#joins[0] as PendingJoin).bytes)) {
       settle.push(this.#stampJoin(begun(), this.#joins.shift() as PendingJoin));
     }
-    this.#stampPushes(begun, fits, settle);
+    this.#stampPushes(begun, () => stamp !== null, fits, settle);
     if (this.#noopDue && stamp === null) begun().noop();
     this.#noopDue = false;
     // TypeScript doesn't see what the closure has done.
@@ -305,7 +307,12 @@ export class Ordering {
     return () => settle({ sequenceNumber, resumed });
   }
 
-  #stampPushes(begun: () => Stamp, fits: (bytes: number) => boolean, settle: (() => void)[]): void {
+  #stampPushes(
+    begun: () => Stamp,
+    hasBegun: () => boolean,
+    fits: (bytes: number) => boolean,
+    settle: (() => void)[],
+  ): void {
     /** Clients whose next push has to wait for the next record. */
     const later: DocumentClient[] = [];
     while (this.#turns.length > 0) {
@@ -317,7 +324,10 @@ export class Ordering {
       client.queuedOps -= push.submission.ops.length;
       client.queuedBytes -= push.submission.bytes;
       this.#queuedBytes -= push.submission.bytes;
-      const waits = this.#stampPush(begun, client, push.submission, push.answer, settle);
+      // A record that begins takes along what noops have moved, and with it the MSN.
+      const minimum =
+        hasBegun() || this.#moved.size === 0 ? this.state.msn : movedMinimum(this.state, this.#moved);
+      const waits = this.#stampPush(begun, client, push, minimum, settle);
       if (client.queue.length > 0) (waits ? later : this.#turns).push(client);
       else if (this.#leaving.delete(client)) this.#leaves.push(client.clientId);
     }
@@ -329,8 +339,8 @@ export class Ordering {
   #stampPush(
     begun: () => Stamp,
     client: DocumentClient,
-    submission: Submission,
-    answer: Answer,
+    { submission, answer }: QueuedPush,
+    minimum: number,
     settle: (() => void)[],
   ): boolean {
     const { ops, sent } = submission;
@@ -343,34 +353,46 @@ export class Ordering {
       if (refusal !== null) client.refuse(answer, refusal, this.#head);
       return false;
     }
-    const verdict = validate(this.state, writer, ops, this.#moved);
+    const verdict = validate(this.state, writer, ops, this.#moved, minimum);
     if (verdict.kind === "refuse") {
       const { reason, message, index } = verdict;
       client.refuse(answer, new OpRefusal(reason, message, sent[index] ?? null), this.#head);
       return false;
     }
-    if (verdict.kind === "duplicate") {
-      const acknowledge = () => this.#host.acknowledge(client, verdict.first, verdict.last, answer);
-      // It may be in the record that is being made.
-      if (verdict.last > this.#head) settle.push(acknowledge);
-      else acknowledge();
-      return false;
+    const skip = verdict.kind === "duplicate" ? ops.length : verdict.skip;
+    const rest = ops.slice(skip);
+    if (rest.every(({ type }) => type === NOOP)) {
+      if (verdict.last === 0) answer(acknowledged(this.#head, this.#head));
+      else this.#acknowledgeSeen(client, verdict, answer, settle);
+      return this.#takeNoops(writer, rest);
     }
-    if (ops.every(({ type }) => type === NOOP)) return this.#takeNoops(writer, submission, answer);
-    const { first, last, trailing } = begun().push(writer, ops, verdict.skip);
+    const { first, last, trailing } = begun().push(writer, ops, skip);
     settle.push(() => {
-      this.#host.acknowledge(client, first, last, answer);
+      this.#host.acknowledge(client, verdict.first || first, last, answer);
       client.onSequenced?.(submission, first, last);
     });
     if (trailing !== null) this.#moved.set(client.clientId, trailing);
     return trailing !== null;
   }
 
-  #takeNoops(writer: WriteClient, { ops }: Submission, answer: Answer): boolean {
-    const csn = (this.#moved.get(writer.clientId)?.csn ?? writer.csn) + ops.length;
-    const rsn = ops.at(-1)?.rsn ?? this.#head;
+  /** Answers a push whose ops are sequenced already. */
+  #acknowledgeSeen(
+    client: DocumentClient,
+    { first, last }: { readonly first: number; readonly last: number },
+    answer: Answer,
+    settle: (() => void)[],
+  ): void {
+    const acknowledge = () => this.#host.acknowledge(client, first, last, answer);
+    // They may be in the record that is being made.
+    if (last > this.#head) settle.push(acknowledge);
+    else acknowledge();
+  }
+
+  #takeNoops(writer: WriteClient, noops: readonly OpDraft[]): boolean {
+    if (noops.length === 0) return false;
+    const csn = (this.#moved.get(writer.clientId)?.csn ?? writer.csn) + noops.length;
+    const rsn = noops.at(-1)?.rsn ?? this.#head;
     this.#moved.set(writer.clientId, { rsn, csn });
-    answer(acknowledged(this.#head, this.#head));
     this.#noopLater();
     return true;
   }
@@ -397,11 +419,7 @@ export class Ordering {
 
   /** Whether what has moved raises the MSN. */
   #raises(): boolean {
-    let low = Number.POSITIVE_INFINITY;
-    for (const { clientId, rsn } of this.state.clients.values()) {
-      low = Math.min(low, this.#moved.get(clientId)?.rsn ?? rsn);
-    }
-    return low > this.state.msn && low !== Number.POSITIVE_INFINITY;
+    return movedMinimum(this.state, this.#moved) > this.state.msn;
   }
 
   #sweepLater(): void {
