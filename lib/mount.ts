@@ -226,7 +226,8 @@ export class Mount {
         host: connectionHost,
         socketClass,
         paramsSchema,
-        serializers,
+        // Long-polling carries binary frames to the server only: such a client would get no answer to its join.
+        serializers: kind === "longpoll" ? serializers.filter((one) => one.binaryOnly !== true) : serializers,
         opened: (connection: Connection) => this.connections.add(connection),
       };
       const ask: Connect = (info, pathParams) => connect(connectOptions, info, pathParams);

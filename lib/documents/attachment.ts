@@ -97,9 +97,12 @@ export class Attachment {
 
   /** The client has brought a new token of the same user. */
   refreshed(claims: Claims): void {
+    // The token may have been looked at for longer than the client was there.
+    if (this.#detached) return;
     const { client } = this;
     client.claims = claims;
-    this.#expiry.set(claims.exp * 1000);
+    client.until = this.#documents.tokenEnd(claims);
+    this.#expiry.set(client.until);
     if (!claims.scopes.includes(SCOPES.read)) {
       this.#expel(new OpRefusal("missing_scope", `the new token lacks the scope ${SCOPES.read}`));
     } else if (client.mode === "write" && !claims.scopes.includes(SCOPES.write)) {
@@ -114,7 +117,7 @@ export class Attachment {
 
   #open(): void {
     this.#subscribe();
-    this.#expiry.set(this.client.claims.exp * 1000);
+    this.#expiry.set(this.client.until);
   }
 
   #subscribe(): void {

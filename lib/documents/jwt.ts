@@ -102,7 +102,7 @@ const TEST_TOKEN_OPTIONS = {
  * else checked.reason; // "token_expired", …
  * ```
  */
-export class Jwt<A extends SourceAnswer = never> {
+export class Jwt<out A extends SourceAnswer = never> {
   readonly #tenants: TenantSecrets<A>;
   readonly #clock: Clock;
   readonly #tolerance: number;

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from "../clock.ts";
-import type { Moved } from "./sequencer.ts";
+import { type Moved, movedMinimum } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 
 /** Milliseconds after an append, in which a moved MSN waits for an op to carry it; and between two noops. */
@@ -56,19 +56,10 @@ export class Noops {
       this.#cancel = null;
       if (this.#clock.now() < this.#appendedAt + AFTER) {
         this.#later();
-      } else if (this.#raises()) {
+      } else if (movedMinimum(this.#state, this.moved) > this.#state.msn) {
         this.#noopAt = this.#clock.now();
         this.#onDue();
       }
     }, at - now);
-  }
-
-  /** Whether what has moved raises the MSN. */
-  #raises(): boolean {
-    let low = Number.POSITIVE_INFINITY;
-    for (const { clientId, rsn } of this.#state.clients.values()) {
-      low = Math.min(low, this.moved.get(clientId)?.rsn ?? rsn);
-    }
-    return low > this.#state.msn && low !== Number.POSITIVE_INFINITY;
   }
 }

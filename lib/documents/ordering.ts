@@ -5,14 +5,18 @@ import type { Answer, DocumentClient, QueuedPush } from "./client.ts";
 import type { DocumentName, LogRecord, OpLog, Position } from "./log/op-log.ts";
 import { Noops } from "./noops.ts";
 import { MAX_WAIT } from "./patience.ts";
-import { HEADER_BYTES, MOVED_BYTES, pushBytes, SYSTEM_BYTES, systemBytes } from "./record-size.ts";
 import { ConnectRefusal, OpRefusal } from "./refusal.ts";
-import { NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
+import { movedMinimum, NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
 
 /** What one record takes at most, in bytes, unless one push alone is larger. */
 const MAX_RECORD = 1024 * 1024;
+/** What stands before the ops of a record, and what each client takes there that noops have moved. */
+const HEADER_BYTES = 16 * 1024;
+const MOVED_BYTES = 80;
+/** About what a join or leave takes in a record, besides what the client says of itself: that is there twice. */
+const SYSTEM_BYTES = 512;
 /** What may wait of one client; and of all, while the log doesn't answer. */
 const MAX_QUEUED_OPS = 256;
 const MAX_QUEUED_BYTES = 1024 * 1024;
@@ -50,6 +54,8 @@ interface Batch {
 
 /** One record in the making. */
 interface Building {
+  /** The MSN that the next op can't refer below. */
+  readonly minimum: () => number;
   /** The stamp, which begins when it is first asked for. */
   readonly begun: () => Stamp;
   /** Whether so many bytes still fit; the first always do. */
@@ -148,11 +154,7 @@ export class Ordering {
   /** A write client connects, in place of the one that it resumes. Resolves when its join is durable. */
   join(client: DocumentClient, resume: string | null): Promise<Joined | ConnectRefusal> {
     if (this.#stopped) return Promise.resolve(ended());
-    const bytes = systemBytes({ clientId: client.clientId, detail: client.detail });
-    if (bytes > this.#maxBytes) {
-      const message = `what the client says of itself takes ${bytes} bytes, the log's records take ${this.#maxBytes}`;
-      return Promise.resolve(new ConnectRefusal("too_large", message));
-    }
+    const bytes = SYSTEM_BYTES + 3 * Buffer.byteLength(JSON.stringify(client.detail));
     return new Promise((settle) => {
       this.#joins.push({ client, resume, since: this.#host.clock.now(), bytes, settle });
       this.#sweepLater();
@@ -182,11 +184,6 @@ export class Ordering {
   /** A push of a connected write client. */
   push(client: DocumentClient, submission: Submission, answer: Answer): OpRefusal | null {
     const { ops, bytes } = submission;
-    const size = pushBytes(submission);
-    if (size > this.#maxBytes) {
-      const message = `the push takes up to ${size} bytes in the log, one record takes ${this.#maxBytes}`;
-      return new OpRefusal("batch_too_large", message);
-    }
     const over =
       client.queuedOps + ops.length > MAX_QUEUED_OPS ||
       client.queuedBytes + bytes > Math.max(MAX_QUEUED_BYTES, bytes) ||
@@ -351,7 +348,10 @@ export class Ordering {
       left -= bytes;
       return true;
     };
-    const building: Building = { begun, fits, settle: [] };
+    // A record that begins takes along what noops have moved, and with it the MSN.
+    const minimum = () =>
+      stamp !== null || moved.size === 0 ? this.state.msn : movedMinimum(this.state, moved);
+    const building: Building = { minimum, begun, fits, settle: [] };
     while (this.#leaves.length > 0 && fits(SYSTEM_BYTES)) {
       const clientId = this.#leaves.shift() as string;
       if (this.state.clients.has(clientId)) begun().leave(clientId);
@@ -396,7 +396,7 @@ export class Ordering {
       const client = this.#turns[0] as DocumentClient;
       const push = client.queue[0];
       if (push !== undefined) {
-        if (!building.fits(pushBytes(push.submission))) break;
+        if (!building.fits(push.submission.bytes)) break;
         this.#unqueue(client);
         const waits = this.#stampPush(building, client, push);
         if (waits) later.push(client);
@@ -420,12 +420,11 @@ export class Ordering {
 
   /** True if the client's noops have to be in a record before its next push is. */
   #stampPush(
-    { begun, settle }: Building,
+    { minimum, begun, settle }: Building,
     client: DocumentClient,
     { submission, answer }: QueuedPush,
   ): boolean {
     const { ops, sent } = submission;
-    const { moved } = this.#noops;
     const writer = this.state.clients.get(client.clientId);
     if (writer === undefined) {
       const refusal = new OpRefusal("client_mismatch", "the client isn't connected any more");
@@ -437,51 +436,36 @@ export class Ordering {
       client.refuse(answer, refusal, this.#head);
       return false;
     }
-    let verdict = validate(this.state, writer, ops, moved);
-    const rest = verdict.kind === "sequence" ? ops.slice(verdict.skip) : ops;
-    if (verdict.kind === "sequence" && rest.every(({ type }) => type === NOOP)) {
-      this.#takeNoops(writer, rest);
-      this.#acknowledge(settle, client, this.state.sn, this.state.sn, answer);
-      return true;
-    }
-    if (verdict.kind === "sequence" && moved.size > 0) {
-      // A record begins with what noops have moved: that may raise the MSN above what this push refers to.
-      begun();
-      verdict = validate(this.state, writer, ops, moved);
-    }
+    const verdict = validate(this.state, writer, ops, this.#noops.moved, minimum());
     if (verdict.kind === "refuse") {
       const { reason, message, index } = verdict;
       client.refuse(answer, new OpRefusal(reason, message, sent[index] ?? null), this.#head);
       return false;
     }
-    if (verdict.kind === "duplicate") {
-      this.#acknowledge(settle, client, verdict.first, verdict.last, answer);
-      return false;
+    const skip = verdict.kind === "duplicate" ? ops.length : verdict.skip;
+    const rest = ops.slice(skip);
+    if (rest.every(({ type }) => type === NOOP)) {
+      const first = verdict.first || this.state.sn;
+      const last = verdict.last || this.state.sn;
+      const acknowledge = () => this.#host.acknowledge(client, first, last, answer);
+      // They may be in the record that is being made.
+      if (last > this.#head) settle.push(acknowledge);
+      else acknowledge();
+      return this.#takeNoops(writer, rest);
     }
-    const { first, last, trailing } = begun().push(writer, ops, verdict.skip);
+    const { first, last, trailing } = begun().push(writer, ops, skip);
     settle.push(() => {
-      this.#host.acknowledge(client, first, last, answer);
+      this.#host.acknowledge(client, verdict.first || first, last, answer);
       client.onSequenced?.(submission, first, last);
     });
     if (trailing !== null) this.#noops.move(writer, trailing.rsn, trailing.csn);
     return trailing !== null;
   }
 
-  /** Answers a push that adds nothing to the record; what it names may be in that. */
-  #acknowledge(
-    settle: (() => void)[],
-    client: DocumentClient,
-    first: number,
-    last: number,
-    answer: Answer,
-  ): void {
-    const acknowledge = () => this.#host.acknowledge(client, first, last, answer);
-    if (last > this.#head) settle.push(acknowledge);
-    else acknowledge();
-  }
-
-  #takeNoops(writer: WriteClient, ops: readonly OpDraft[]): void {
-    this.#noops.move(writer, ops.at(-1)?.rsn ?? this.#head, this.#noops.csn(writer) + ops.length);
+  #takeNoops(writer: WriteClient, noops: readonly OpDraft[]): boolean {
+    if (noops.length === 0) return false;
+    this.#noops.move(writer, noops.at(-1)?.rsn ?? this.#head, this.#noops.csn(writer) + noops.length);
+    return true;
   }
 
   // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,9 @@ export const SYSTEM_TYPES: ReadonlySet<string> = new Set([
 export const NOOP = "noop";
 export const SUMMARIZE = "summarize";
 
+/** Characters of a summary's handle. */
+export const MAX_HANDLE = 1024;
+
 /** A client's op before it has a place in the order. Contents and metadata are JSON text. */
 export interface OpDraft {
   readonly type: string;
@@ -51,8 +54,8 @@ export type Moved = Map<string, { readonly rsn: number; readonly csn: number }>;
 
 /** What becomes of a push: all of it, nothing, or it is there already. */
 export type Verdict =
-  /** @param skip How many of its ops are sequenced already. */
-  | { readonly kind: "sequence"; readonly skip: number }
+  /** Its first `skip` ops are sequenced already: as `first` to `last`, zeros if there are none. */
+  | { readonly kind: "sequence"; readonly skip: number; readonly first: number; readonly last: number }
   | { readonly kind: "duplicate"; readonly first: number; readonly last: number }
   | {
       readonly kind: "refuse";
@@ -81,17 +84,23 @@ export function readSummary(contents: unknown): Omit<SummaryDraft, "resolves"> |
   }
   if (typeof value !== "object" || value === null) return null;
   const { handle, head, parents } = value as Record<string, unknown>;
-  if (typeof handle !== "string" || handle === "") return null;
+  // Its answer repeats the handle, twice.
+  if (typeof handle !== "string" || handle === "" || handle.length > MAX_HANDLE) return null;
   const parent = head ?? (Array.isArray(parents) ? parents[0] : undefined);
   return { handle, parent: typeof parent === "string" && parent !== "" ? parent : null };
 }
 
-/** Judges one push of a connected write client: its ops in order, all or nothing. */
+/**
+ * Judges one push of a connected write client: its ops in order, all or nothing.
+ *
+ * @param minimum The MSN that the record begins with, if `moved` raises it.
+ */
 export function validate(
   state: DocumentState,
   client: WriteClient,
   ops: readonly OpDraft[],
   moved: Moved,
+  minimum: number = state.msn,
 ): Verdict {
   const noop = moved.get(client.clientId);
   const owed = (noop?.csn ?? client.csn) + 1;
@@ -99,7 +108,7 @@ export function validate(
   let first = 0;
   let last = 0;
   let next = owed;
-  let low = state.msn;
+  let low = minimum;
   for (const [index, op] of ops.entries()) {
     if (op.csn !== null && op.csn !== next) {
       // Behind the first new one nothing is seen: a number that isn't the next one is wrong.
@@ -122,7 +131,7 @@ export function validate(
       const bound =
         op.rsn > state.sn
           ? `is above the head ${state.sn}`
-          : low > state.msn
+          : low > minimum
             ? `is below that of the op before it, ${low}`
             : `is below the minimum sequence number ${low}`;
       const message = `referenceSequenceNumber ${op.rsn} ${bound}`;
@@ -132,7 +141,16 @@ export function validate(
     low = op.rsn;
   }
   if (skip === ops.length) return { kind: "duplicate", first, last };
-  return { kind: "sequence", skip };
+  return { kind: "sequence", skip, first, last };
+}
+
+/** The MSN that a record with what noops have moved begins with. */
+export function movedMinimum(state: DocumentState, moved: Moved): number {
+  let low = Number.POSITIVE_INFINITY;
+  for (const { clientId, rsn } of state.clients.values()) {
+    low = Math.min(low, moved.get(clientId)?.rsn ?? rsn);
+  }
+  return state.clients.size === 0 ? state.msn : Math.max(low, state.msn);
 }
 
 /** Judges the reference sequence number of a noop. */

@@ -1,5 +1,5 @@
 import type { Cancel } from "../clock.ts";
-import { printable } from "../errors.ts";
+import { ConfigError, describe, printable } from "../errors.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { Answer, DocumentClient, Mode } from "./client.ts";
 import { Delivery } from "./delivery.ts";
@@ -13,7 +13,7 @@ import { ConnectRefusal, type OpRefusal } from "./refusal.ts";
 import type { DocumentState, Summary } from "./state.ts";
 import type { Submission } from "./submission.ts";
 
-/** Characters of ops in `initialMessages`. */
+/** Bytes of ops in `initialMessages`. */
 const MAX_INITIAL = 512 * 1024;
 /** A write client that says nothing for this long, and holds the MSN back, is taken for dead; and how often that is looked at. */
 const SILENT = 5 * 60_000;
@@ -176,9 +176,13 @@ export class Session {
    * summary covers stay, since nobody could catch up without them.
    *
    * @returns The highest sequence number that is gone.
-   * @throws OpLogError if the log fails, StateError (`closed`) if the session ends meanwhile, by rejection.
+   * @throws ConfigError (`invalid_argument`); OpLogError if the log fails; StateError (`closed`) if the session ends
+   * meanwhile: all by rejection.
    */
   async truncate(upTo?: number): Promise<number> {
+    if (upTo !== undefined && !Number.isSafeInteger(upTo)) {
+      throw new ConfigError("invalid_argument", `truncate takes a whole number, got ${describe(upTo)}`);
+    }
     const covered = this.summary?.sequenceNumber ?? 0;
     const cut = Math.min(upTo ?? covered, covered);
     if (cut === 0) return (await this.#host.log.state(this.#name)).floor;
@@ -198,8 +202,11 @@ export class Session {
     if (!this.running) return unavailable();
     // Who only reads needs nothing of a log that takes no ops.
     if (client.mode === "write" && this.#ordering.down) return unavailable();
-    if (this.#local.size >= this.#host.maxClients) {
-      const message = `the document has ${this.#local.size} clients, as many as maxClients allows`;
+    // What it goes on from leaves as it comes.
+    const { resume, lastSeen } = request;
+    const others = this.#local.size - (resume !== null && this.#local.has(resume) ? 1 : 0);
+    if (others >= this.#host.maxClients) {
+      const message = `the document has ${others} clients, as many as maxClients allows`;
       return new ConnectRefusal("too_many_clients", message, { retryAfter: 10 });
     }
     if (this.#overRate(client.userId)) {
@@ -207,8 +214,8 @@ export class Session {
       return new ConnectRefusal("throttled", message, { retryAfter: CONNECT_WINDOW / 1000 });
     }
     // Before its own join raises the head.
-    if (request.lastSeen !== null && request.lastSeen > this.head) {
-      const message = `lastSeenSequenceNumber ${request.lastSeen} is above the head ${this.head}: the document was set back`;
+    if (lastSeen !== null && lastSeen > this.head) {
+      const message = `lastSeenSequenceNumber ${lastSeen} is above the head ${this.head}: the document was set back`;
       return this.#resync(message, {});
     }
     const existing = this.head > 0;
@@ -216,7 +223,7 @@ export class Session {
     try {
       let joined: Joined | null = null;
       if (client.mode === "write") {
-        const outcome = await this.#ordering.join(client, request.resume);
+        const outcome = await this.#ordering.join(client, resume);
         if (outcome instanceof ConnectRefusal) {
           this.#forget(client);
           return outcome;
@@ -274,22 +281,22 @@ export class Session {
       // The client, or the session, may have gone while the log was read.
       if (client.ended || this.#ended) return unavailable();
       for (const op of page) {
-        if (initialMessages.length > 0 && op.length > left) {
-          left = 0;
-          break;
-        }
+        left -= Buffer.byteLength(op);
+        if (left < 0) break;
         initialMessages.push(op);
-        left -= op.length;
         cursor++;
       }
     }
     if (client.ended || this.#ended) return unavailable();
-    const to = target ?? this.head;
-    const initialClients = this.#initialClients(client, to);
+    // The order and the log may have taken their time.
+    if (this.#host.clock.now() >= client.until) {
+      return new ConnectRefusal("token_expired", "the token has expired while the client was connecting");
+    }
+    const initialClients = this.#initialClients(client, target ?? this.head);
     client.cursor = cursor;
     admitted({
       initialMessages,
-      checkpointSequenceNumber: cursor < to ? this.head : cursor,
+      checkpointSequenceNumber: this.head,
       initialClients,
       existing,
       summary: this.summary,
@@ -344,6 +351,8 @@ export class Session {
 
   /** @internal A push of ops. Its answer comes when it is durable, or refused. */
   submit(client: DocumentClient, submission: Submission, answer: Answer): void {
+    // Its channel has ended while a hook was asked: nobody is there to be answered.
+    if (client.ended) return;
     const refusal = this.#mayWrite(client, submission) ?? this.#ordering.push(client, submission, answer);
     if (refusal !== null) client.refuse(answer, refusal, this.head);
     else client.heardAt = this.#host.clock.now();

@@ -58,7 +58,7 @@ const MAC_DOMAIN = Buffer.from("\0phoenix-channels-server/documents/mac/1\0");
  * const fromVault = new TenantSecrets({ source: (tenant) => vault.read(`tenants/${tenant}`) });
  * ```
  */
-export class TenantSecrets<A extends SourceAnswer = never> {
+export class TenantSecrets<out A extends SourceAnswer = never> {
   readonly #registered = new Map<string, Keys>();
   readonly #cache: SourceCache | null;
 

@@ -15,6 +15,8 @@ export interface Serializer {
   readonly name: string;
   /** The version it speaks; a client's `vsn` matches if major and minor are the same and the patch isn't lower. */
   readonly version: string;
+  /** Its frames are all binary: it isn't offered to long-polling clients, to whom only text travels. */
+  readonly binaryOnly?: boolean;
   /** @throws DecodeError if the frame isn't a message. */
   decode(frame: Encoded): Message;
   /** A message to one client. phx_close and phx_error carry a ref, pushes have null. */

@@ -113,7 +113,7 @@ export async function serveChat(
   endpointOptions?: EndpointOptions,
 ): Promise<Chat> {
   const { UserSocket, ...seen } = chatApp();
-  const served = await serve(UserSocket, mountOptions, endpointOptions);
+  const served = await serve(UserSocket, { serializers: row.serializers, ...mountOptions }, endpointOptions);
   const client = (options?: SocketOptions) => officialClient(row, served.mount, options);
   const user = (id: string, options?: SocketOptions) => {
     const socket = client({ params: { id }, ...options });

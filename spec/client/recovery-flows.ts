@@ -155,7 +155,7 @@ export function recoveryFlows(row: TransportRow): void {
 
     const app = chatApp();
     const endpoint = new Endpoint();
-    endpoint.socket("/socket", app.UserSocket);
+    endpoint.socket("/socket", app.UserSocket, { serializers: row.serializers });
     afterTest(() => endpoint.close({ timeoutMs: 0 }));
     await endpoint.listen(chat.port, "127.0.0.1");
     for (const box of rejoined) await box.next();

@@ -9,6 +9,7 @@ import {
   type TransportClass,
 } from "phoenix";
 import { WebSocket } from "ws";
+import type { Serializer } from "../../lib/index.ts";
 import { afterTest } from "./teardown.ts";
 
 /** One way in which the official client talks to a server. */
@@ -26,6 +27,8 @@ export interface TransportRow {
   readonly heartbeats: boolean;
   /** The client learns the server's close code. */
   readonly closeCodes: boolean;
+  /** What the mount must take besides the defaults, for clients of this row. */
+  readonly serializers?: readonly Serializer[];
 }
 
 /** The wire format of Phoenix before 1.3, in which the client no longer ships. */
