@@ -483,8 +483,10 @@ export class Session {
     this.#recent.clear();
     for (const client of [...this.#local.values()]) {
       this.#forget(client);
+      // Who is connecting is answered as any that comes too late.
+      const connected = this.#delivery.clients.has(client);
       this.#delivery.disconnect(client);
-      tell(client);
+      if (connected) tell(client);
     }
   }
 
@@ -503,7 +505,7 @@ export class Session {
     if (this.#ended) return this.settled();
     this.#delivery.flush();
     for (const client of [...this.#local.values()]) {
-      client.port.stop(reason);
+      if (this.#delivery.clients.has(client)) client.port.stop(reason);
       this.disconnect(client);
     }
     await this.#ordering.drained();
