@@ -439,7 +439,10 @@ export class Session {
       this.#cancelSilence = null;
       const { state, head } = this.#ordering;
       const since = this.#host.clock.now() - SILENT;
-      for (const client of [...this.#local.values()]) {
+      let ahead = false;
+      for (const { rsn } of state.clients.values()) ahead ||= rsn > state.msn;
+      // Nobody is held back where nobody is ahead.
+      for (const client of ahead ? [...this.#local.values()] : []) {
         const rsn = state.clients.get(client.clientId)?.rsn;
         if (rsn === undefined || rsn !== state.msn || rsn === head || client.heardAt > since) continue;
         this.revoke(client);
