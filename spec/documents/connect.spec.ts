@@ -172,6 +172,7 @@ describe("connect_document", () => {
             if (claims.user.id === "crash") throw new Error("no database");
             if (claims.user.id === "eve") return { status: "error", payload: {} } as never;
             if (claims.user.id === "bob") return error({ message: "not yours", retry: false });
+            return undefined;
           }
         },
     });
