@@ -1,5 +1,7 @@
 import { createHmac, createSign, generateKeyPairSync } from "node:crypto";
 import { expect } from "chai";
+import { TenantSecrets } from "../../lib/documents/index.ts";
+import { Gate } from "../support/gate.ts";
 import type { DocumentPeer } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
 import { FULL, OTHER_SECRET, READ, SECRET, serveDocuments, WRITE } from "./served.ts";
@@ -234,6 +236,30 @@ describe("a token's end", () => {
     expect(await besidesOps(ada)).to.deep.equal([]);
     served.clock.skip(2000);
     expect(await ada.next("token_expiring")).to.deep.equal({ expires_in: 60 });
+  });
+
+  it("leaves no timer behind when the channel ends while a new token is looked at", async () => {
+    const gate = new Gate<string>();
+    let asked = 0;
+    const source = () => (++asked === 1 ? SECRET : gate.promise);
+    const tenants = new TenantSecrets<string | Promise<string>>({ source, ttlMs: 0, staleMs: 0 });
+    const served = await serveDocuments({ documents: { tenants } });
+    // One answer for connect_document, and for its key.
+    const token = served.token({ expiresIn: 100_000 });
+    const ada = await served.lurk();
+    const connecting = ada.connectDocument({ token });
+    await ada.settle();
+    gate.open(SECRET);
+    await connecting;
+    const slow = new Gate<string>();
+    Object.assign(gate, { promise: slow.promise });
+    ada.send("access_token", { token });
+    await ada.settle();
+    await served.documents.registry.stop("acme", "doc-1");
+    await ada.next("phx_error");
+    slow.open(SECRET);
+    await ada.settle();
+    expect(served.clock.pending(60_000)).to.equal(0);
   });
 
   it("leaves no timer behind when the client goes", async () => {
