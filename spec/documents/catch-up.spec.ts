@@ -367,10 +367,12 @@ describe("the minimum sequence number", () => {
     const served = await serveDocuments();
     const ada = await served.enter();
     const seen = ada.op("x");
+    const next = ada.op("y");
     await ada.ask("submitOp", ada.submission(seen));
-    const push = ada.submission(seen, ada.op(null, { type: "noop" }));
+    await served.enter({ user: "bob" });
+    const push = ada.submission(seen, { ...next, type: "noop", contents: null });
     expect((await ada.ask("submitOp", push)).response).to.deep.equal({ sequenceNumber: 2, first: 2 });
-    expect((await ada.submit("y")).response.sequenceNumber).to.equal(3);
+    expect((await ada.submit("z")).response.sequenceNumber).to.equal(4);
     expect(ada.ops.at(-1)).to.include({ clientSequenceNumber: 3 });
   });
 

@@ -198,6 +198,13 @@ describe("a token's end", () => {
     expect(bob.ops.map(({ contents }) => contents)).to.not.include("waits");
   });
 
+  it("bites on the minute, also if the timer is late", async () => {
+    const { served, ada } = await expiring(4);
+    served.clock.lag(4000);
+    const { response } = await ada.submit("x");
+    expect(response.reason).to.equal("token_expired");
+  });
+
   it("bites a client that waits for its connect", async () => {
     const log = new GatedLog();
     const served = await serveDocuments({ documents: { log } });
