@@ -85,7 +85,10 @@ export class Attachment {
       const passes =
         error instanceof OpLogError ? !(error instanceof LogCorrupt) : error instanceof StateError;
       if (!passes) throw error;
-      this.#documents.logger.error({ err: error, ...this.#name }, "a document's session can't be started");
+      this.#documents.logger.error(
+        { err: error, ...this.#name },
+        "a client can't be connected to its document",
+      );
       return unavailable();
     }
     if (refusal !== null) this.#detach();

@@ -38,6 +38,7 @@ export class DocumentPeer {
   /** What the last `connect_document` was asked with. */
   asked: Json = null;
   #untaken: Incoming[] = [];
+  readonly #listeners: ((message: Incoming) => void)[] = [];
   #waiting: { matches: (message: Incoming) => boolean; resolve: (message: Incoming) => void }[] = [];
   #refs = 0;
   #joinRef = "";
@@ -58,6 +59,12 @@ export class DocumentPeer {
     afterTest(() => ws.terminate());
     await once(ws, "open");
     return peer;
+  }
+
+  /** Tells of each message when it comes, and of those at once that have come. */
+  onMessage(listener: (message: Incoming) => void): void {
+    for (const message of this.all) listener(message);
+    this.#listeners.push(listener);
   }
 
   get clientId(): string {
@@ -178,6 +185,7 @@ export class DocumentPeer {
       ? { ref: frame[1], event: frame[3], payload: frame[4] }
       : { ref: frame.ref, event: frame.event, payload: frame.payload };
     this.all.push(message);
+    for (const listener of this.#listeners) listener(message);
     const waiter = this.#waiting.findIndex(({ matches }) => matches(message));
     if (waiter < 0) this.#untaken.push(message);
     else this.#waiting.splice(waiter, 1)[0]?.resolve(message);
