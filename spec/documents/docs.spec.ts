@@ -222,7 +222,7 @@ ${snippet("registry.lookup")}
       ["connects of one user", constant("session", "MAX_CONNECTS")],
       ["departed clients", constant("state", "MAX_DEPARTED")],
       ["a client that reads", constant("delivery", "STALLED") / 1000],
-      ["waiting while", constant("ordering", "MAX_WAIT") / 1000],
+      ["waiting while", constant("patience", "MAX_WAIT") / 1000],
     ];
     for (const [what, value] of listed) {
       expect(Number.parseInt(limit(what).replace(",", ""), 10), what).to.equal(value);
