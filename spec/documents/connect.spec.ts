@@ -215,6 +215,54 @@ describe("connect_document", () => {
   });
 });
 
+describe("a connect that is under way", () => {
+  /** A log that is held up, a writer whose op is in flight there, and a client that connects behind that. */
+  async function underWay() {
+    const log = new GatedLog();
+    const served = await serveDocuments({ documents: { log } });
+    const ada = await served.enter();
+    const release = log.holdAppends();
+    ada.send("submitOp", ada.submission(ada.op("in flight")));
+    await ada.settle();
+    const bob = await served.lurk();
+    const ref = bob.send("connect_document", {
+      tenantId: "acme",
+      id: "doc-1",
+      token: served.token({ user: "bob" }),
+    });
+    await bob.settle();
+    return { served, release, ada, bob, ref };
+  }
+
+  it("is answered 503 with a time to wait when the session is stopped, and works then", async () => {
+    const { served, release, bob, ref } = await underWay();
+    const stopped = served.documents.registry.stop("acme", "doc-1");
+    release();
+    await stopped;
+    const { response } = await bob.reply(ref);
+    expect(response).to.include({ reason: "unavailable", code: 503, retryAfter: 1 });
+    expect(await bob.next("connect_document_error")).to.include({ code: 503, retryAfter: 1 });
+    await bob.connectDocument({ token: served.token({ user: "bob" }) });
+  });
+
+  it("leaves nobody behind when its client goes, or joins again", async () => {
+    const { served, release, ada, bob } = await underWay();
+    await bob.join();
+    const connecting = bob.connectDocument({ token: served.token({ user: "bob" }) });
+    await bob.settle();
+    const cyd = await served.lurk();
+    cyd.send("connect_document", { tenantId: "acme", id: "doc-1", token: served.token({ user: "cyd" }) });
+    await cyd.settle();
+    cyd.ws.terminate();
+    release();
+    await connecting;
+    await ada.submit("behind all of that");
+    const session = served.documents.registry.lookup("acme", "doc-1");
+    while ((session?.clients.length ?? 0) > 2) await ada.next("op");
+    expect(session?.clients.map(({ clientId }) => clientId)).to.have.members([ada.clientId, bob.clientId]);
+  });
+});
+
 describe("initialMessages", () => {
   /** A document with so many ops of about so many bytes. */
   async function filled(ops: number, bytes: number) {
