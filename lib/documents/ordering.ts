@@ -166,8 +166,8 @@ export class Ordering {
   leave(client: DocumentClient): void {
     const pending = this.#joins.findIndex((join) => join.client === client);
     if (pending >= 0) {
-      // Nobody has heard of it.
-      this.#joins.splice(pending, 1)[0]?.settle(new ConnectRefusal("unavailable", "the client has left"));
+      // Nobody has heard of it. If it is still there, its session ends.
+      this.#joins.splice(pending, 1)[0]?.settle(ended());
     } else if (client.queue.length > 0) {
       this.#leaving.add(client);
     } else {

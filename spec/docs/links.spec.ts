@@ -84,6 +84,7 @@ describe("the documentation", () => {
       "coming-from-phoenix",
       "authentication",
       "deploying",
+      "op-logs",
       "telemetry",
     ];
     const specs = pages.map((name) => source(`spec/docs/${name}.spec.ts`));

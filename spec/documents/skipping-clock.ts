@@ -43,6 +43,11 @@ export class SkippingClock implements Clock {
     for (const task of this.#tasks) this.#arm(task);
   }
 
+  /** The same, but what falls due is late, as in a process that is busy. */
+  lag(ms: number): void {
+    this.#skipped += ms;
+  }
+
   #arm(task: Task): void {
     task.cancel();
     task.cancel = systemClock.schedule(() => this.#run(task), Math.max(0, task.at - this.now()));

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { lstatSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -88,7 +88,7 @@ export class DirectoryLock {
 
   release(): void {
     if (this.#server === null) return;
-    if (process.platform !== "win32") unlinkSync(join(this.#directory, NAME));
+    if (process.platform !== "win32") rmSync(join(this.#directory, NAME), { force: true });
     this.#server.close();
     this.#server = null;
   }

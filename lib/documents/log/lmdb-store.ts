@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { RootDatabase } from "lmdb";
 import { checkLink, checkSum, endOf, isAt } from "./chain.ts";
+import { flush, makeDirectory } from "./lmdb-files.ts";
 import {
   checkpointSn,
   decodeCheckpoint,
@@ -64,6 +65,8 @@ export class LmdbStore {
     this.#path = path;
     this.#env = open({
       path,
+      // Else a directory with a dot in its name is taken for a file.
+      noSubdir: false,
       mapSize,
       maxDbs: 4,
       encoding: "binary",
@@ -145,7 +148,7 @@ export class LmdbStore {
 
   /** Copies the environment as it is now, without its free pages. Others go on meanwhile. */
   async backup(path: string): Promise<void> {
-    mkdirSync(path, { recursive: true });
+    makeDirectory(path);
     // LMDB would refuse it too, and not say what is there.
     const [found] = readdirSync(path);
     if (found !== undefined) throw new Error(`the directory holds ${found} already, it must be empty`);
@@ -157,7 +160,6 @@ export class LmdbStore {
       throw error;
     }
     flush(path);
-    flush(dirname(path));
   }
 
   async close(): Promise<void> {
@@ -300,19 +302,7 @@ export class LmdbStore {
   #flush(): void {
     flush(join(this.#path, "data.mdb"));
     flush(this.#path);
-    flush(dirname(this.#path));
   }
 }
 
 type Answered = Exclude<Answer, { failure: unknown }> | { readonly error: OpLogError };
-
-function flush(path: string): void {
-  // Windows flushes no directories.
-  if (process.platform === "win32") return;
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}

@@ -1,6 +1,6 @@
-import { mkdirSync, realpathSync } from "node:fs";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { toFailure } from "./lmdb-failure.ts";
+import { makeDirectory } from "./lmdb-files.ts";
 import { DirectoryLock } from "./lmdb-lock.ts";
 import { AGAIN, LmdbStore } from "./lmdb-store.ts";
 import {
@@ -30,8 +30,7 @@ class LmdbWorker {
   #backups: Promise<void> = Promise.resolve();
 
   static async start(port: MessagePort, { path, mapSize }: WorkerData): Promise<LmdbWorker> {
-    mkdirSync(path, { recursive: true });
-    const directory = realpathSync(path);
+    const directory = makeDirectory(path);
     const lock = new DirectoryLock(directory, path);
     // Before anything is opened, which is quicker; and again by `take`.
     if (process.platform !== "win32") await lock.probe();

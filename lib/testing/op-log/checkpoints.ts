@@ -106,14 +106,14 @@ export const checkpointCases: readonly Case[] = [
     },
   },
   {
-    name: "truncates a document of thousands of records, and leaves the others alone",
+    name: "truncates many records at once, and leaves other documents alone",
     async run(trial) {
       const { log, name } = trial;
       const beside = { ...name, document: `${name.document}!` };
       const others = await grown(trial, beside, 3, 3);
-      const chain = await grown(trial, name, 2_500, 2_400);
-      assert.equal(await log.truncate(name, 1_000_000), 7_200);
-      same(await trial.all(name, 7_200, 100_000), chain.slice(2_400));
+      const chain = await grown(trial, name, 100, 90);
+      assert.equal(await log.truncate(name, 1_000_000), 270);
+      same(await trial.all(name, 270), chain.slice(90));
       await trial.holds(beside, others);
     },
   },

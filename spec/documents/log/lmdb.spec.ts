@@ -1,7 +1,8 @@
-import { symlink } from "node:fs/promises";
+import { readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { expect } from "chai";
+import { open as lmdb } from "lmdb";
 import { LmdbOpLog, type LmdbOpLogOptions } from "../../../lib/documents/log/lmdb.ts";
 import { type DocumentName, OpLogError, type Position, START } from "../../../lib/documents/log/op-log.ts";
 import { encodeRecord } from "../../../lib/documents/record.ts";
@@ -48,9 +49,12 @@ describe("an LMDB log", () => {
   });
 
   it("makes its directory, and can be called before that is done", async () => {
-    const path = join(await emptyDirectory(), "a", "b");
+    const path = join(await emptyDirectory(), "a.b", "c.d");
     const log = openLog({ path });
     expect(await log.append(NAME, START, record(START))).to.deep.equal({ outcome: "committed" });
+    expect(await readdir(path)).to.have.members(["data.mdb", "lock.mdb", "in-use.sock"]);
+    await log.close();
+    expect(await readdir(path)).to.have.members(["data.mdb", "lock.mdb"]);
   });
 
   it("fails each call if its directory can't be made, and says why", async () => {
@@ -61,6 +65,35 @@ describe("an LMDB log", () => {
       expect(error.message).to.include("/dev/null/log").and.include("ENOTDIR");
     }
     await log.close();
+  });
+
+  it("refuses a directory of a later format, and leaves it alone", async () => {
+    const path = await emptyDirectory();
+    await openLog({ path }).close();
+    const env = lmdb({ path, noSubdir: false, overlappingSync: false });
+    const meta = env.openDB<Buffer, Buffer>("meta", { encoding: "binary", keyEncoding: "binary" });
+    meta.putSync(Buffer.from("format"), Buffer.from("0000000000000002", "hex"));
+    await env.close();
+    const error = await rejection(openLog({ path }).ready());
+    expect(error.code).to.equal("log_failed");
+    expect(error.message).to.equal(
+      `the log in ${path} has the format 2, this version reads 1: update the library`,
+    );
+  });
+
+  it("notices a checkpoint that was damaged", async () => {
+    const log = openLog({ path: await emptyDirectory() });
+    const first = record(START);
+    await log.append(NAME, START, first);
+    const bytes = Buffer.from("the state of the sequencer");
+    await log.saveCheckpoint(NAME, { sn: 1, id: first.id, bytes });
+    const path = join(log.path, "data.mdb");
+    const file = await readFile(path);
+    for (let i = file.indexOf(bytes); i >= 0; i = file.indexOf(bytes, i)) file[i] = 0;
+    await writeFile(path, file, { flag: "r+" });
+    const error = await rejection(log.state(NAME));
+    expect(error.code).to.equal("log_corrupt");
+    expect(error.message).to.include('document "plan" of tenant "acme": the checkpoint at op 1');
   });
 
   it("begins with the map that it is told, and outgrows it", async () => {
@@ -86,6 +119,29 @@ describe("an LMDB log", () => {
     const error = await rejection(log.append(NAME, START, { ...good, id: "ab".repeat(16) }));
     expect(error.code).to.equal("log_corrupt");
     expect((await log.state(NAME)).head).to.deep.equal(START);
+  });
+
+  it("truncates in several transactions, between which others are served, also when it is closed", async () => {
+    const path = await emptyDirectory();
+    const log = openLog({ path });
+    const records = [];
+    for (let after = START; records.length < 2_500; ) {
+      const next = record(after);
+      records.push(next);
+      after = { sn: next.last, id: next.id };
+    }
+    const appends = records.map((next) => log.append(NAME, { sn: next.first - 1, id: next.prev }, next));
+    for (const answer of await Promise.all(appends)) expect(answer).to.deep.equal({ outcome: "committed" });
+    await log.saveCheckpoint(NAME, { sn: 2_400, id: records[2_399]?.id ?? "", bytes: Buffer.from("state") });
+    const done: string[] = [];
+    const truncated = log.truncate(NAME, 2_400).then((floor) => done.push(`floor ${floor}`));
+    const other = { ...NAME, document: "other" };
+    const appended = log.append(other, START, record(START)).then(({ outcome }) => done.push(outcome));
+    await Promise.all([log.close(), truncated, appended]);
+    expect(done).to.deep.equal(["committed", "floor 2400"]);
+    const again = openLog({ path });
+    expect((await again.state(NAME)).floor).to.equal(2_400);
+    expect(await again.read(NAME, 2_400, 1_000_000)).to.have.length(100);
   });
 
   it("rejects what waits when its thread ends, and all that comes later", async () => {
@@ -191,13 +247,13 @@ describe("an LMDB log", () => {
       const rivals = Array.from({ length: 4 }, () => openLog({ path }));
       const ends = await Promise.all(
         rivals.map((log) =>
-          log.ready().then(
-            () => "ready",
-            (e: OpLogError) => e.code,
+          log.append(NAME, START, record(START)).then(
+            ({ outcome }) => outcome,
+            (error: OpLogError) => error.code,
           ),
         ),
       );
-      expect(ends.sort()).to.deep.equal(["log_in_use", "log_in_use", "log_in_use", "ready"]);
+      expect(ends.sort()).to.deep.equal(["committed", "log_in_use", "log_in_use", "log_in_use"]);
     });
   });
 });
