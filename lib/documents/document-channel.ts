@@ -8,6 +8,7 @@ import {
   ON_MOUNT,
   sealEvents,
 } from "../channel.ts";
+import { assertEvent } from "../connection/arguments.ts";
 import { type Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe } from "../errors.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
@@ -155,6 +156,7 @@ export abstract class DocumentChannel<
   }
 
   #broadcast(event: string, payload: Payload | undefined, from: object | null): void {
+    assertEvent("broadcast", event);
     const { pubsub } = endpointInternals(this.endpoint);
     pubsub.broadcast(documentKey(this.#name), event, encodePayload(payload), from);
   }
@@ -173,7 +175,7 @@ export abstract class DocumentChannel<
       return noreply();
     }
     if (attachment.client.paused && event !== ACCESS_TOKEN && event !== "submitOp") {
-      return error({ reason: "token_expired", message: "push access_token with a new token" });
+      return tokenExpired();
     }
     return super.handleIn(event, payload);
   }
@@ -206,8 +208,12 @@ export abstract class DocumentChannel<
       const message = "too many failed connect_document on this channel";
       return new ConnectRefusal("throttled", `${message}; try again in ${retryAfter} s`, { retryAfter });
     }
-    const name = this.#name;
-    const request = readConnect(payload, name);
+    // Null where a subclass lets clients join what names no document.
+    const name = documentName(this.topic);
+    const request =
+      name === null
+        ? new ConnectRefusal("topic_mismatch", "connect_document: the topic isn't document:{tenantId}:{id}")
+        : readConnect(payload, name);
     if (request instanceof ConnectRefusal) return request;
     const claims = await this.#verify(request.token);
     if (claims instanceof ConnectRefusal) return claims;
@@ -224,12 +230,16 @@ export abstract class DocumentChannel<
       const verified = await this.#documents.jwt.verifyAndDecode(tenant, token, document);
       return verified.ok ? verified.claims : new ConnectRefusal(verified.reason, verified.message);
     } catch (err) {
-      if (!(err instanceof SecretsUnavailable)) throw err;
-      const { logger } = endpointInternals(this.endpoint);
-      logger.error({ err, topic: this.topic }, "a token couldn't be checked: the source of secrets failed");
-      const message = "the tenant's secret can't be read at the moment";
-      return new ConnectRefusal("unavailable", message, { retryAfter: 2 });
+      return this.#withoutSecrets(err);
     }
+  }
+
+  #withoutSecrets(err: unknown): ConnectRefusal {
+    if (!(err instanceof SecretsUnavailable)) throw err;
+    const { logger } = endpointInternals(this.endpoint);
+    logger.error({ err, topic: this.topic }, "a token couldn't be checked: the source of secrets failed");
+    const message = "the tenant's secret can't be read at the moment";
+    return new ConnectRefusal("unavailable", message, { retryAfter: 2 });
   }
 
   async #authorize(claims: Claims, mode: Mode): Promise<ConnectRefusal | null> {
@@ -250,17 +260,24 @@ export abstract class DocumentChannel<
     const { tenant, document } = this.#name;
     const context = channelContext(this);
     const clientId = randomBytes(16).toString("base64url");
-    const identity = (id: string) => ["resume", document, id, claims.user.id];
-    const key = await documents.tenants.mac(tenant, identity(clientId));
+    const identity = (id: string) => ["resume", tenant, document, id, claims.user.id];
     const { resume } = request;
-    // A key that isn't right (any more) leaves the client without an answer, not without its document.
-    const resumes =
-      resume !== null && (await documents.tenants.verifyMac(tenant, identity(resume.clientId), resume.key));
+    let key: string | null;
+    let resumes: boolean;
+    try {
+      key = await documents.tenants.mac(tenant, identity(clientId));
+      // A key that isn't right (any more) leaves the client without an answer, not without its document.
+      resumes =
+        resume !== null && (await documents.tenants.verifyMac(tenant, identity(resume.clientId), resume.key));
+    } catch (err) {
+      return this.#withoutSecrets(err);
+    }
     const now = documents.clock.now();
     const client = new DocumentClient({
       clientId,
       mode,
       claims,
+      until: documents.tokenEnd(claims),
       detail: {
         ...request.client,
         mode,
@@ -347,7 +364,12 @@ export abstract class DocumentChannel<
 
   #submitSignal(payload: unknown): HandleInResult | Promise<HandleInResult> {
     const { client } = this.#connected;
-    const signals = readSignals(payload, client.clientId);
+    const { clientId } = (payload ?? {}) as Record<string, unknown>;
+    if (clientId !== undefined && clientId !== client.clientId) {
+      const message = "submitSignal: the clientId isn't the one that connect_document gave";
+      return error({ reason: "client_mismatch", message });
+    }
+    const signals = readSignals(payload);
     if (typeof signals === "string")
       return error({ reason: "malformed", message: `submitSignal: ${signals}` });
     const send = () => {
@@ -370,8 +392,11 @@ export abstract class DocumentChannel<
 
   #noop(payload: unknown): HandleInResult {
     const { session, client } = this.#connected;
-    const rsn: unknown = (payload as { readonly referenceSequenceNumber?: unknown } | null)
-      ?.referenceSequenceNumber;
+    const { clientId, referenceSequenceNumber: rsn } = (payload ?? {}) as Record<string, unknown>;
+    if (clientId !== undefined && clientId !== client.clientId) {
+      const message = "noop: the clientId isn't the one that connect_document gave";
+      return error({ reason: "client_mismatch", message });
+    }
     if (!Number.isSafeInteger(rsn) || (rsn as number) < 0) {
       const message = `noop needs a referenceSequenceNumber, a whole number from 0, got ${describe(rsn)}`;
       return error({ reason: "malformed", message });
@@ -382,7 +407,7 @@ export abstract class DocumentChannel<
   }
 
   async #requestOps(payload: unknown): Promise<HandleInResult> {
-    const { session } = this.#connected;
+    const { session, client } = this.#connected;
     const { from, to, event } = (payload ?? {}) as Record<string, unknown>;
     for (const [name, value] of Object.entries({ from, to: to ?? 0 })) {
       if (Number.isSafeInteger(value) && (value as number) >= 0) continue;
@@ -393,6 +418,7 @@ export abstract class DocumentChannel<
     const last = Math.min(typeof to === "number" ? to : head, head);
     try {
       const page = await session.read(from as number, last, MAX_REQUESTED_SIZE);
+      if (client.paused) return tokenExpired();
       const ops = page.slice(0, MAX_REQUESTED);
       const more = (from as number) + ops.length < last;
       const list = `[${ops.join(",")}]`;
@@ -447,4 +473,8 @@ export abstract class DocumentChannel<
   get #connected(): Attachment {
     return this.#attachment as Attachment;
   }
+}
+
+function tokenExpired(): HandleInResult {
+  return error({ reason: "token_expired", message: "push access_token with a new token" });
 }

@@ -23,6 +23,9 @@ export const SYSTEM_TYPES: ReadonlySet<string> = new Set([
 export const NOOP = "noop";
 export const SUMMARIZE = "summarize";
 
+/** Characters of a summary's handle. */
+export const MAX_HANDLE = 1024;
+
 /** A client's op before it has a place in the order. Contents and metadata are JSON text. */
 export interface OpDraft {
   readonly type: string;
@@ -51,8 +54,8 @@ export type Moved = Map<string, { readonly rsn: number; readonly csn: number }>;
 
 /** What becomes of a push: all of it, nothing, or it is there already. */
 export type Verdict =
-  /** @param skip How many of its ops are sequenced already. */
-  | { readonly kind: "sequence"; readonly skip: number }
+  /** Its first `skip` ops are sequenced already: as `first` to `last`, zeros if there are none. */
+  | { readonly kind: "sequence"; readonly skip: number; readonly first: number; readonly last: number }
   | { readonly kind: "duplicate"; readonly first: number; readonly last: number }
   | {
       readonly kind: "refuse";
@@ -81,56 +84,49 @@ export function readSummary(contents: unknown): Omit<SummaryDraft, "resolves"> |
   }
   if (typeof value !== "object" || value === null) return null;
   const { handle, head, parents } = value as Record<string, unknown>;
-  if (typeof handle !== "string" || handle === "") return null;
+  // Its answer repeats the handle, twice.
+  if (typeof handle !== "string" || handle === "" || handle.length > MAX_HANDLE) return null;
   const parent = head ?? (Array.isArray(parents) ? parents[0] : undefined);
   return { handle, parent: typeof parent === "string" && parent !== "" ? parent : null };
 }
 
-/** Judges one push of a connected write client: its ops in order, all or nothing. */
+/**
+ * Judges one push of a connected write client: its ops in order, all or nothing.
+ *
+ * @param minimum The MSN that the record begins with, if `moved` raises it.
+ */
 export function validate(
   state: DocumentState,
   client: WriteClient,
   ops: readonly OpDraft[],
   moved: Moved,
+  minimum: number = state.msn,
 ): Verdict {
   const noop = moved.get(client.clientId);
   const owed = (noop?.csn ?? client.csn) + 1;
-  const own = Math.max(client.rsn, noop?.rsn ?? 0);
   let skip = 0;
   let first = 0;
   let last = 0;
   let next = owed;
-  let minimum = state.msn;
   let low = minimum;
   for (const [index, op] of ops.entries()) {
     if (op.csn !== null && op.csn !== next) {
       // Behind the first new one nothing is seen: a number that isn't the next one is wrong.
-      const repeats = op.csn < owed && index === skip;
-      const seen = repeats ? client.seen.find(({ csn }) => csn === op.csn) : undefined;
+      const seen =
+        op.csn < owed && index === skip ? client.seen.find(({ csn }) => csn === op.csn) : undefined;
       if (seen !== undefined && seen.hash === op.hash) {
         skip++;
         first ||= seen.sn;
         last = seen.sn;
         continue;
       }
-      // Noops leave no trace to compare, and do nothing: one that comes again with others must not fail them.
-      if (repeats && seen === undefined && op.type === NOOP) {
-        skip++;
-        continue;
-      }
-      const other = repeats ? "it was sequenced with other contents, or long ago; " : "";
+      const other =
+        op.csn < owed && index === skip ? "it was sequenced with other contents, or long ago; " : "";
       const message = `clientSequenceNumber ${op.csn} doesn't follow ${next - 1}: ${other}the next one is ${next}`;
       return { kind: "refuse", reason: "invalid_csn", index, message };
     }
     next++;
-    if (op.rsn === null) {
-      low = state.sn;
-      continue;
-    }
-    // The noops that wait go into the record before the push does, and may raise the MSN. It stays at or below what
-    // the client itself has seen, so only one that goes back has to be compared.
-    if (op.rsn < own && moved.size > 0) minimum = minimumAfter(state, moved);
-    low = Math.max(low, minimum);
+    if (op.rsn === null) continue;
     if (op.rsn > state.sn || op.rsn < low) {
       const bound =
         op.rsn > state.sn
@@ -144,18 +140,17 @@ export function validate(
     // What an op has seen, those behind it in the same push have seen too.
     low = op.rsn;
   }
-  // Of noops alone, the place is that of the client's latest op.
-  if (skip === ops.length) return { kind: "duplicate", first: first || client.sn, last: last || client.sn };
-  return { kind: "sequence", skip };
+  if (skip === ops.length) return { kind: "duplicate", first, last };
+  return { kind: "sequence", skip, first, last };
 }
 
-/** What the MSN becomes when the noops that wait are in a record. */
-function minimumAfter(state: DocumentState, moved: Moved): number {
+/** The MSN that a record with what noops have moved begins with. */
+export function movedMinimum(state: DocumentState, moved: Moved): number {
   let low = Number.POSITIVE_INFINITY;
   for (const { clientId, rsn } of state.clients.values()) {
-    low = Math.min(low, Math.max(rsn, moved.get(clientId)?.rsn ?? 0));
+    low = Math.min(low, moved.get(clientId)?.rsn ?? rsn);
   }
-  return state.clients.size === 0 ? state.msn : Math.max(state.msn, low);
+  return state.clients.size === 0 ? state.msn : Math.max(low, state.msn);
 }
 
 /** Judges the reference sequence number of a noop. */
@@ -200,10 +195,8 @@ export class Stamp {
     for (const [clientId, { rsn, csn }] of moved) {
       const client = state.clients.get(clientId);
       if (client === undefined) continue;
-      // A noop only moves forward: another one, applied before it, may have raised the MSN to what this client had seen.
-      const seen = Math.max(client.rsn, rsn);
-      state.moveClient(client, seen, csn);
-      this.#rsns.push([clientId, seen, csn]);
+      state.moveClient(client, rsn, csn);
+      this.#rsns.push([clientId, rsn, csn]);
     }
     moved.clear();
   }
@@ -248,12 +241,10 @@ export class Stamp {
     let last = 0;
     let trailing: { rsn: number; csn: number } | null = null;
     let { csn } = client;
-    // Of an op that names none: a client hasn't seen what it sends in the same push.
-    const head = this.#state.sn;
     for (let i = skip; i < ops.length; i++) {
       const op = ops[i] as OpDraft;
       csn++;
-      const rsn = op.rsn ?? head;
+      const rsn = op.rsn ?? this.#state.sn;
       if (op.type === NOOP) {
         trailing = { rsn, csn };
         continue;
