@@ -55,6 +55,7 @@ export abstract class DocumentChannel<
 
   readonly #failures = new FailureWindow();
   #attachment: Attachment | null = null;
+  #client: DocumentClient | null = null;
 
   /** @internal */
   static [ON_MOUNT](endpoint: Endpoint): MountWishes {
@@ -104,8 +105,8 @@ export abstract class DocumentChannel<
   }
 
   /**
-   * Asked when a token is found good, before the client is connected. An error refuses it with the code 403 and the
-   * reason `unauthorized`; its payload comes along as `details`.
+   * Asked when a token is found good, before the client is connected, and before a new token takes the place of that
+   * one. An error refuses it with the code 403 and the reason `unauthorized`; its payload comes along as `details`.
    */
   authorize?(claims: Claims, mode: Mode): Verdict | Promise<Verdict>;
 
@@ -132,12 +133,10 @@ export abstract class DocumentChannel<
 
   // ── what apps may ask ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** Who this client is, once it is connected. */
+  /** Who this client is, once it is connected; in `terminate`, who it was. */
   get client(): { readonly clientId: string; readonly mode: Mode; readonly claims: Claims } | null {
-    const client = this.#attachment?.client;
-    return client === undefined
-      ? null
-      : { clientId: client.clientId, mode: client.mode, claims: client.claims };
+    const client = this.#client;
+    return client === null ? null : { clientId: client.clientId, mode: client.mode, claims: client.claims };
   }
 
   /** The document's session, while this client is connected to it. */
@@ -300,6 +299,7 @@ export abstract class DocumentChannel<
       resume: resumes ? (resume?.clientId ?? null) : null,
       admitted: (admission) => {
         this.#attachment = attachment;
+        this.#client = client;
         this.#welcome(attachment, request, key, admission, answer);
       },
     });
@@ -452,6 +452,11 @@ export abstract class DocumentChannel<
     }
     if (claims.user.id !== attachment.client.userId) {
       return error({ reason: "wrong_user", message: "the token is for another user than this client" });
+    }
+    const unauthorized = await this.#authorize(claims, attachment.client.mode);
+    if (unauthorized !== null) {
+      const { reason, message, details } = unauthorized;
+      return error({ reason, message, ...details });
     }
     // The reply comes before the ops that waited, and before an end that the new token's scopes bring.
     answer(ok());
