@@ -12,27 +12,25 @@ import { assertEvent } from "../connection/arguments.ts";
 import { type Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe } from "../errors.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
-import { error, noreply, ok, Reply } from "../reply.ts";
+import { error, noreply, ok } from "../reply.ts";
 import type { Socket } from "../socket.ts";
 import { Attachment } from "./attachment.ts";
 import type { Claims } from "./claims.ts";
 import { type Answer, DocumentClient, type Mode } from "./client.ts";
 import { type ConnectDocument, pickMode, readConnect, successPayload } from "./connect-document.ts";
+import { Credentials } from "./credentials.ts";
 import { Documents } from "./documents.ts";
 import { FailureWindow } from "./failure-window.ts";
-import { type DocumentName, LogTruncated } from "./log/op-log.ts";
+import type { DocumentName } from "./log/op-log.ts";
 import { documentKey, documentName } from "./names.ts";
 import { ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
-import { SecretsUnavailable } from "./secret-source.ts";
+import { requestedOps } from "./request-ops.ts";
 import type { Admission, Session } from "./session.ts";
 import { readSignals } from "./signals.ts";
 import { type ClientOp, readSubmission, type Submission } from "./submission.ts";
 import { checkVerdict, type Verdict } from "./verdict.ts";
 
 const WISHES: MountWishes = { maxPayload: 4 * 1024 * 1024, pingInterval: 15_000 };
-/** Ops, and characters of them, in one answer to `requestOps`. */
-const MAX_REQUESTED = 1000;
-const MAX_REQUESTED_SIZE = 256 * 1024;
 
 const CONNECT = "connect_document";
 const ACCESS_TOKEN = "access_token";
@@ -214,31 +212,13 @@ export abstract class DocumentChannel<
         ? new ConnectRefusal("topic_mismatch", "connect_document: the topic isn't document:{tenantId}:{id}")
         : readConnect(payload, name);
     if (request instanceof ConnectRefusal) return request;
-    const claims = await this.#verify(request.token);
+    const claims = await this.#credentials.verify(request.token);
     if (claims instanceof ConnectRefusal) return claims;
     const mode = pickMode(request.mode, claims.scopes);
     if (mode instanceof ConnectRefusal) return mode;
     const unauthorized = await this.#authorize(claims, mode);
     if (unauthorized !== null) return unauthorized;
     return this.#attach(request, claims, mode, answer);
-  }
-
-  async #verify(token: string): Promise<Claims | ConnectRefusal> {
-    const { tenant, document } = this.#name;
-    try {
-      const verified = await this.#documents.jwt.verifyAndDecode(tenant, token, document);
-      return verified.ok ? verified.claims : new ConnectRefusal(verified.reason, verified.message);
-    } catch (err) {
-      return this.#withoutSecrets(err);
-    }
-  }
-
-  #withoutSecrets(err: unknown): ConnectRefusal {
-    if (!(err instanceof SecretsUnavailable)) throw err;
-    const { logger } = endpointInternals(this.endpoint);
-    logger.error({ err, topic: this.topic }, "a token couldn't be checked: the source of secrets failed");
-    const message = "the tenant's secret can't be read at the moment";
-    return new ConnectRefusal("unavailable", message, { retryAfter: 2 });
   }
 
   async #authorize(claims: Claims, mode: Mode): Promise<ConnectRefusal | null> {
@@ -256,21 +236,11 @@ export abstract class DocumentChannel<
     answer: Answer,
   ): Promise<ConnectRefusal | null> {
     const documents = this.#documents;
-    const { tenant, document } = this.#name;
     const context = channelContext(this);
     const clientId = randomBytes(16).toString("base64url");
-    const identity = (id: string) => ["resume", tenant, document, id, claims.user.id];
-    const { resume } = request;
-    let key: string | null;
-    let resumes: boolean;
-    try {
-      key = await documents.tenants.mac(tenant, identity(clientId));
-      // A key that isn't right (any more) leaves the client without an answer, not without its document.
-      resumes =
-        resume !== null && (await documents.tenants.verifyMac(tenant, identity(resume.clientId), resume.key));
-    } catch (err) {
-      return this.#withoutSecrets(err);
-    }
+    const resume = await this.#credentials.resume(clientId, claims.user.id, request.resume);
+    if (resume instanceof ConnectRefusal) return resume;
+    const { key, from } = resume;
     const now = documents.clock.now();
     const client = new DocumentClient({
       clientId,
@@ -296,7 +266,7 @@ export abstract class DocumentChannel<
     });
     return attachment.connect({
       lastSeen: request.lastSeen,
-      resume: resumes ? (resume?.clientId ?? null) : null,
+      resume: from,
       admitted: (admission) => {
         this.#attachment = attachment;
         this.#client = client;
@@ -408,34 +378,16 @@ export abstract class DocumentChannel<
 
   async #requestOps(payload: unknown): Promise<HandleInResult> {
     const { session, client } = this.#connected;
-    const { from, to, event } = (payload ?? {}) as Record<string, unknown>;
-    for (const [name, value] of Object.entries({ from, to: to ?? 0 })) {
-      if (Number.isSafeInteger(value) && (value as number) >= 0) continue;
-      const message = `requestOps needs whole numbers {from, to?}, got ${describe(value)} as ${name}`;
-      return error({ reason: "malformed", message });
+    const { logger } = endpointInternals(this.endpoint);
+    const { reply, list } = await requestedOps(session, payload, logger);
+    // The log may have taken its time.
+    if (client.paused) return tokenExpired();
+    const wantsEvent = (payload as { readonly event?: unknown } | null)?.event === true;
+    if (wantsEvent && list !== null) {
+      const document = JSON.stringify(session.document);
+      channelContext(this).pushEncoded("op", `{"documentId":${document},"op":${list}}`);
     }
-    const { head } = session;
-    const last = Math.min(typeof to === "number" ? to : head, head);
-    try {
-      const page = await session.read(from as number, last, MAX_REQUESTED_SIZE);
-      if (client.paused) return tokenExpired();
-      const ops = page.slice(0, MAX_REQUESTED);
-      const more = (from as number) + ops.length < last;
-      const list = `[${ops.join(",")}]`;
-      if (event === true && ops.length > 0) {
-        const document = JSON.stringify(session.document);
-        channelContext(this).pushEncoded("op", `{"documentId":${document},"op":${list}}`);
-      }
-      return new Reply("ok", undefined, `{"ops":${list},"head":${head},"more":${more}}`);
-    } catch (err) {
-      if (err instanceof LogTruncated) {
-        const { message, floor } = err;
-        return error({ reason: "resync", message, floor, summaryContext: session.summaryContext });
-      }
-      const { logger } = endpointInternals(this.endpoint);
-      logger.error({ err, topic: this.topic }, "requestOps: the log can't be read");
-      return error({ reason: "unavailable", message: "the log can't be read at the moment", retryAfter: 2 });
-    }
+    return reply;
   }
 
   async #refresh(payload: unknown): Promise<HandleInResult> {
@@ -445,7 +397,7 @@ export abstract class DocumentChannel<
     if (typeof token !== "string") {
       return error({ reason: "malformed_token", message: "access_token needs {token}" });
     }
-    const claims = await this.#verify(token);
+    const claims = await this.#credentials.verify(token);
     if (claims instanceof ConnectRefusal) {
       const { reason, message, details } = claims;
       return error({ reason, message, ...details });
@@ -468,6 +420,11 @@ export abstract class DocumentChannel<
 
   get #documents(): Documents {
     return (this.constructor as typeof DocumentChannel).documents as Documents;
+  }
+
+  get #credentials(): Credentials {
+    const { logger } = endpointInternals(this.endpoint);
+    return new Credentials(this.#documents, this.#name, logger);
   }
 
   get #name(): DocumentName {
