@@ -7,9 +7,9 @@ import type { DocumentClient } from "./client.ts";
 import type { Documents } from "./documents.ts";
 import { type DocumentName, LogCorrupt, OpLogError } from "./log/op-log.ts";
 import { documentKey, documentTopic } from "./names.ts";
-import { unavailable } from "./ordering.ts";
 import { type ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
 import type { ConnectRequest, Session } from "./session.ts";
+import { unavailable } from "./waiting.ts";
 
 /** Milliseconds that a client has for a new token, once its own has expired. */
 const GRACE = 10_000;

@@ -5,46 +5,17 @@ import type { Answer, DocumentClient, QueuedPush } from "./client.ts";
 import type { DocumentName, LogRecord, OpLog, Position } from "./log/op-log.ts";
 import { Noops } from "./noops.ts";
 import { MAX_WAIT } from "./patience.ts";
-import { ConnectRefusal, OpRefusal } from "./refusal.ts";
+import { type ConnectRefusal, OpRefusal } from "./refusal.ts";
 import { movedMinimum, NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
+import { ended, type Joined, type PendingJoin, type Resumed, SYSTEM_BYTES, Waiting } from "./waiting.ts";
 
 /** What one record takes at most, in bytes, unless one push alone is larger. */
 const MAX_RECORD = 1024 * 1024;
 /** What stands before the ops of a record, and what each client takes there that noops have moved. */
 const HEADER_BYTES = 16 * 1024;
 const MOVED_BYTES = 80;
-/** About what a join or leave takes in a record, besides what the client says of itself: that is there twice. */
-const SYSTEM_BYTES = 512;
-/** What may wait of one client; and of all, while the log doesn't answer. */
-const MAX_QUEUED_OPS = 256;
-const MAX_QUEUED_BYTES = 1024 * 1024;
-/** Milliseconds until what has waited that long is looked at again, if the log may still answer. */
-const SWEEP_AGAIN = 250;
-/** Seconds after which a throttled client should try again. */
-const RETRY_AFTER = 2;
-
-/** What is known of a client id that a new client resumes. */
-export interface Resumed {
-  readonly clientId: string;
-  readonly lastClientSequenceNumber: number;
-  readonly lastSequenceNumber: number;
-}
-
-export interface Joined {
-  readonly sequenceNumber: number;
-  readonly resumed: Resumed | null;
-}
-
-interface PendingJoin {
-  readonly client: DocumentClient;
-  readonly resume: string | null;
-  readonly since: number;
-  readonly bytes: number;
-  settle(result: Joined | ConnectRefusal): void;
-}
-
 /** What an append does when it is durable. */
 interface Batch {
   readonly record: LogRecord;
@@ -93,14 +64,9 @@ export class Ordering {
   readonly #host: OrderingHost;
   readonly #appender: Appender;
   readonly #noops: Noops;
-  #joins: PendingJoin[] = [];
+  readonly #waiting: Waiting;
   /** Joins in the record that is in flight. */
   #stamped: PendingJoin[] = [];
-  #leaves: string[] = [];
-  /** Clients with pushes that wait, in the order of their turns. */
-  #turns: DocumentClient[] = [];
-  /** Clients that leave behind their last push. */
-  readonly #leaving = new Set<DocumentClient>();
   /** The last durable op. */
   #head: number;
   #appending = false;
@@ -109,8 +75,6 @@ export class Ordering {
   #scheduled = false;
   #stopped = false;
   #noopDue = false;
-  #cancelSweep: Cancel | null = null;
-  #queuedBytes = 0;
   #whenIdle: (() => void)[] = [];
 
   constructor(state: DocumentState, name: DocumentName, host: OrderingHost) {
@@ -118,10 +82,15 @@ export class Ordering {
     this.#head = state.sn;
     this.#host = host;
     this.#appender = new Appender(host.log, name, host.clock, (error) => host.trouble(error));
+    this.#waiting = new Waiting(this);
     this.#noops = new Noops(state, host.clock, () => {
       this.#noopDue = true;
       this.#schedule();
     });
+  }
+
+  get clock(): Clock {
+    return this.#host.clock;
   }
 
   get head(): number {
@@ -130,17 +99,11 @@ export class Ordering {
 
   /** Pushes that wait. */
   get queued(): number {
-    return this.#turns.reduce((sum, client) => sum + client.queue.length, 0);
+    return this.#waiting.pushes;
   }
 
   get idle(): boolean {
-    return (
-      !this.#appending &&
-      this.#joins.length === 0 &&
-      this.#leaves.length === 0 &&
-      this.#turns.length === 0 &&
-      this.#leaving.size === 0
-    );
+    return !this.#appending && this.#waiting.isEmpty;
   }
 
   /** The log hasn't answered for a while. */
@@ -153,51 +116,28 @@ export class Ordering {
 
   /** A write client connects, in place of the one that it resumes. Resolves when its join is durable. */
   join(client: DocumentClient, resume: string | null): Promise<Joined | ConnectRefusal> {
-    if (this.#stopped) return Promise.resolve(ended());
-    const bytes = SYSTEM_BYTES + 3 * Buffer.byteLength(JSON.stringify(client.detail));
-    return new Promise((settle) => {
-      this.#joins.push({ client, resume, since: this.#host.clock.now(), bytes, settle });
-      this.#sweepLater();
-      this.#schedule();
-    });
+    const joined = this.#waiting.join(client, resume);
+    this.#schedule();
+    return joined;
   }
 
   /** A write client is gone. What it sent before is still sequenced, unless it was dropped. */
   leave(client: DocumentClient): void {
-    const pending = this.#joins.findIndex((join) => join.client === client);
-    if (pending >= 0) {
-      // Nobody has heard of it. If it is still there, its session ends.
-      this.#joins.splice(pending, 1)[0]?.settle(ended());
-    } else if (client.queue.length > 0) {
-      this.#leaving.add(client);
-    } else {
-      this.leaveId(client.clientId);
-    }
+    this.#waiting.leave(client);
+    this.#schedule();
   }
 
   /** A write client of this log is gone, whoever held it. */
   leaveId(clientId: string): void {
-    this.#leaves.push(clientId);
+    this.#waiting.leaves.push(clientId);
     this.#schedule();
   }
 
-  /** A push of a connected write client. */
+  /** A push of a connected write client. Returns why it isn't taken. */
   push(client: DocumentClient, submission: Submission, answer: Answer): OpRefusal | null {
-    const { ops, bytes } = submission;
-    const over =
-      client.queuedOps + ops.length > MAX_QUEUED_OPS ||
-      client.queuedBytes + bytes > Math.max(MAX_QUEUED_BYTES, bytes) ||
-      (this.down && this.#queuedBytes + bytes > MAX_QUEUED_BYTES);
-    if (over && client.queue.length > 0) return throttled("too many ops of this client wait");
-    if (over && this.down) return throttled("the log doesn't answer, and too many ops wait");
-    if (client.queue.push({ submission, answer, since: this.#host.clock.now() }) === 1)
-      this.#turns.push(client);
-    client.queuedOps += ops.length;
-    client.queuedBytes += bytes;
-    this.#queuedBytes += bytes;
-    this.#sweepLater();
-    this.#schedule();
-    return null;
+    const refusal = this.#waiting.push(client, submission, answer);
+    if (refusal === null) this.#schedule();
+    return refusal;
   }
 
   /** A noop outside of the order of pushes. Returns what is wrong with it. */
@@ -212,10 +152,8 @@ export class Ordering {
 
   /** Forgets what waits of a client. */
   drop(client: DocumentClient): void {
-    this.#queuedBytes -= client.queuedBytes;
-    client.drop();
-    this.#turns = this.#turns.filter((other) => other !== client);
-    if (this.#leaving.delete(client)) this.leaveId(client.clientId);
+    this.#waiting.drop(client);
+    this.#schedule();
   }
 
   /** Takes nothing more; what is in flight may still be committed, but nobody here learns of it. */
@@ -223,9 +161,9 @@ export class Ordering {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#noops.stop();
-    this.#cancelSweep?.();
+    this.#waiting.stop();
     this.#appender.stop();
-    for (const { settle } of [...this.#stamped.splice(0), ...this.#joins.splice(0)]) settle(ended());
+    for (const { settle } of this.#stamped.splice(0)) settle(ended());
     this.#tellIdle();
   }
 
@@ -280,7 +218,7 @@ export class Ordering {
     }
     if (batch === null) {
       // Noops alone make no record, and what came behind them has waited for its turn.
-      if (this.#turns.length > 0) this.#schedule();
+      if (this.#waiting.hasPushes) this.#schedule();
       else if (this.idle) this.#settle();
       return;
     }
@@ -352,12 +290,13 @@ export class Ordering {
     const minimum = () =>
       stamp !== null || moved.size === 0 ? this.state.msn : movedMinimum(this.state, moved);
     const building: Building = { minimum, begun, fits, settle: [] };
-    while (this.#leaves.length > 0 && fits(SYSTEM_BYTES)) {
-      const clientId = this.#leaves.shift() as string;
+    const { leaves, joins } = this.#waiting;
+    while (leaves.length > 0 && fits(SYSTEM_BYTES)) {
+      const clientId = leaves.shift() as string;
       if (this.state.clients.has(clientId)) begun().leave(clientId);
     }
-    while (this.#joins.length > 0 && fits((this.#joins[0] as PendingJoin).bytes)) {
-      this.#stampJoin(building, this.#joins.shift() as PendingJoin);
+    while (joins.length > 0 && fits((joins[0] as PendingJoin).bytes)) {
+      this.#stampJoin(building, joins.shift() as PendingJoin);
     }
     this.#stampPushes(building);
     if (this.#noopDue && stamp === null) begun().noop();
@@ -390,32 +329,19 @@ export class Ordering {
   }
 
   #stampPushes(building: Building): void {
+    const waiting = this.#waiting;
     /** Clients whose next push has to wait for the next record. */
     const later: DocumentClient[] = [];
-    while (this.#turns.length > 0) {
-      const client = this.#turns[0] as DocumentClient;
-      const push = client.queue[0];
-      if (push !== undefined) {
-        if (!building.fits(push.submission.bytes)) break;
-        this.#unqueue(client);
-        const waits = this.#stampPush(building, client, push);
-        if (waits) later.push(client);
-        else if (client.queue.length > 0) this.#turns.push(client);
-      }
-      this.#turns.shift();
-      if (client.queue.length === 0 && this.#leaving.delete(client)) this.#leaves.push(client.clientId);
+    let next = waiting.peek();
+    while (next !== null && building.fits(next.push.submission.bytes)) {
+      const { client, push } = next;
+      waiting.take();
+      if (this.#stampPush(building, client, push)) later.push(client);
+      else waiting.again(client);
+      next = waiting.peek();
     }
-    this.#turns.push(...later.filter(({ queue }) => queue.length > 0));
-    if (this.#leaves.length > 0) this.#schedule();
-  }
-
-  #unqueue(client: DocumentClient): void {
-    const push = client.queue.shift();
-    if (push === undefined) return;
-    const { ops, bytes } = push.submission;
-    client.queuedOps -= ops.length;
-    client.queuedBytes -= bytes;
-    this.#queuedBytes -= bytes;
+    for (const client of later) waiting.again(client);
+    if (waiting.leaves.length > 0) this.#schedule();
   }
 
   /** True if the client's noops have to be in a record before its next push is. */
@@ -467,56 +393,6 @@ export class Ordering {
     this.#noops.move(writer, noops.at(-1)?.rsn ?? this.#head, this.#noops.csn(writer) + noops.length);
     return true;
   }
-
-  // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Comes back when the oldest of what waits has waited for as long as it may. */
-  #sweepLater(): void {
-    if (this.#stopped || this.#cancelSweep !== null) return;
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const { queue } of this.#turns) oldest = Math.min(oldest, queue[0]?.since ?? oldest);
-    for (const { since } of this.#joins) oldest = Math.min(oldest, since);
-    if (oldest === Number.POSITIVE_INFINITY) return;
-    const wait = Math.max(oldest + MAX_WAIT - this.#host.clock.now(), SWEEP_AGAIN);
-    this.#cancelSweep = this.#host.clock.schedule(() => {
-      this.#cancelSweep = null;
-      if (this.down) this.#sweep();
-      this.#sweepLater();
-    }, wait);
-  }
-
-  /** The log doesn't answer: nobody waits for longer than they may; what is in flight goes on. */
-  #sweep(): void {
-    const before = this.#host.clock.now() - MAX_WAIT;
-    const refusal = throttled("the log doesn't answer");
-    for (const client of this.#turns) {
-      for (let push = client.queue[0]; push !== undefined && push.since <= before; push = client.queue[0]) {
-        this.#unqueue(client);
-        client.refuse(push.answer, refusal, this.#head);
-      }
-    }
-    this.#turns = this.#turns.filter((client) => {
-      if (client.queue.length > 0) return true;
-      if (this.#leaving.delete(client)) this.#leaves.push(client.clientId);
-      return false;
-    });
-    const late = this.#joins.filter(({ since }) => since <= before);
-    this.#joins = this.#joins.filter(({ since }) => since > before);
-    for (const { settle } of late) settle(unavailable());
-  }
-}
-
-export function unavailable(): ConnectRefusal {
-  const message = "the document's log doesn't answer; try again later";
-  return new ConnectRefusal("unavailable", message, { retryAfter: RETRY_AFTER });
-}
-
-function ended(): ConnectRefusal {
-  return new ConnectRefusal("unavailable", "the document's session has ended", { retryAfter: 1 });
-}
-
-function throttled(message: string): OpRefusal {
-  return new OpRefusal("throttled", `${message}; try again in ${RETRY_AFTER} s`, null, RETRY_AFTER);
 }
 
 function asError(thrown: unknown): Error {

@@ -7,11 +7,12 @@ import type { DocumentHost } from "./documents.ts";
 import { loadState } from "./load.ts";
 import { type DocumentName, LogTruncated } from "./log/op-log.ts";
 import { OpReader } from "./op-reader.ts";
-import { type Joined, Ordering, type Resumed, unavailable } from "./ordering.ts";
+import { Ordering } from "./ordering.ts";
 import { RecentOps } from "./recent.ts";
 import { ConnectRefusal, type OpRefusal } from "./refusal.ts";
 import type { DocumentState, Summary } from "./state.ts";
 import type { Submission } from "./submission.ts";
+import { type Joined, type Resumed, unavailable } from "./waiting.ts";
 
 /** Bytes of ops in `initialMessages`. */
 const MAX_INITIAL = 512 * 1024;

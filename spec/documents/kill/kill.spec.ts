@@ -1,24 +1,17 @@
 import { expect } from "chai";
-import { Jwt, type OpLog, type SequencedOp, TenantSecrets } from "../../../lib/documents/index.ts";
+import type { OpLog, SequencedOp } from "../../../lib/documents/index.ts";
 import { Random } from "../../presence/random.ts";
 import { Journal } from "../../support/gate.ts";
 import { Author, expectKept } from "../author.ts";
 import { emptyDirectory, openLog } from "../log/directory.ts";
 import { opsIn } from "../log-contents.ts";
-import { SECRET } from "../served.ts";
 import { ServerProcess } from "./server-process.ts";
+import { tokenFor } from "./token.ts";
 
 /** How often servers are killed; CI kills fewer than releases do. */
 const ROUNDS = Number(process.env.KILL_ROUNDS ?? 3);
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000);
 const AUTHORS = 5;
-const NAME = { tenant: "acme", document: "doc-1" };
-
-function token(user: string): string {
-  const tenants = new TenantSecrets();
-  tenants.register(NAME.tenant, SECRET);
-  return new Jwt(tenants).generateFullAccessToken(NAME.tenant, NAME.document, user, { expiresIn: 3600 });
-}
 
 /** Every client that has joined has left, but for these. */
 function expectLeft(ops: readonly SequencedOp[], connected: readonly string[]): void {
@@ -39,7 +32,13 @@ describe("documents of a server that is killed", function () {
     const acknowledgements = new Journal<unknown>();
     const authors = Array.from({ length: AUTHORS }, (_, i) => {
       const name = `author${i}`;
-      return new Author({ name, topic: "document:acme:doc-1", token: token(name), random, acknowledgements });
+      return new Author({
+        name,
+        topic: "document:acme:doc-1",
+        token: tokenFor(name),
+        random,
+        acknowledgements,
+      });
     });
     const look = async (examine: (ops: SequencedOp[], log: OpLog) => void) => {
       const log = openLog({ path });

@@ -16,9 +16,13 @@ export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown>;
 
-  private constructor(child: ChildProcess, closed: Promise<unknown>, port: string) {
+  /** Of the server itself, whatever it is run by. */
+  readonly #pid: number;
+
+  private constructor(child: ChildProcess, closed: Promise<unknown>, port: string, pid: number) {
     this.#child = child;
     this.#closed = closed;
+    this.#pid = pid;
     this.url = `ws://127.0.0.1:${port}/socket/websocket`;
   }
 
@@ -33,8 +37,10 @@ export class ServerProcess {
     const env = { ...process.env, NODE_OPTIONS: "" };
     const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "inherit"] });
     const closed = once(child, "close");
+    let server: ServerProcess | null = null;
     afterTest(async () => {
-      child.kill("SIGKILL");
+      if (server === null) child.kill("SIGKILL");
+      else await server.kill();
       await closed;
     });
     const { stdout } = child;
@@ -43,23 +49,25 @@ export class ServerProcess {
       once(createInterface(stdout), "line"),
       closed.then(() => Promise.reject(new Error("the server ended before it listened"))),
     ])) as [string];
-    return new ServerProcess(child, closed, line.replace("listening ", ""));
+    const [, port = "", pid = ""] = line.split(" ");
+    server = new ServerProcess(child, closed, port, Number(pid));
+    return server;
   }
 
   /** It gets no say in it. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    this.#signal("SIGKILL");
     await this.#closed;
   }
 
   /** It closes what it has open. Returns its exit code. */
   async end(): Promise<number | null> {
-    this.#child.kill("SIGTERM");
+    this.#signal("SIGTERM");
     await this.#closed;
     return this.#child.exitCode;
   }
 
-  get pid(): number {
-    return this.#child.pid as number;
+  #signal(signal: "SIGKILL" | "SIGTERM"): void {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) process.kill(this.#pid, signal);
   }
 }

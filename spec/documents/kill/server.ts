@@ -21,7 +21,7 @@ const endpoint = new Endpoint({ logger: { debug() {}, info() {}, warn() {}, erro
 endpoint.socket("/socket", UserSocket);
 await log.ready();
 const { port } = await endpoint.listen(0, "127.0.0.1");
-console.log(`listening ${port}`);
+console.log(`listening ${port} ${process.pid}`);
 process.once("SIGTERM", async () => {
   await endpoint.close();
   await documents.close();
