@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { expect } from "chai";
 import {
   Documents,
@@ -11,6 +12,7 @@ import { ConfigError, Endpoint, type PubSubAdapter, Socket, StateError } from ".
 import { Gate } from "../support/gate.ts";
 import { afterTest } from "../support/teardown.ts";
 import { PlainChannel, SECRET, serveDocuments } from "./served.ts";
+import { SkippingClock } from "./skipping-clock.ts";
 
 const tenants = new TenantSecrets();
 tenants.register("acme", SECRET);
@@ -129,6 +131,21 @@ describe("new Documents", () => {
     expect(
       served.lines.some(({ level, details }) => level === "error" && details.document === "doc-1"),
     ).to.equal(true);
+  });
+
+  it("has its mounts ping silent clients every 15 s", async () => {
+    const clock = new SkippingClock();
+    const served = await serveDocuments({ endpoint: { clock } });
+    const ada = await served.lurk();
+    const pinged = once(ada.ws, "ping");
+    let pings = 0;
+    ada.ws.on("ping", () => pings++);
+    clock.skip(14_000);
+    await ada.settle();
+    expect(pings).to.equal(0);
+    clock.skip(15_100);
+    await pinged;
+    expect(ada.ws.readyState).to.equal(ada.ws.OPEN);
   });
 
   it("advertises a maxMessageSize that its log and its mount can take", async () => {
