@@ -1,6 +1,7 @@
 import { createHmac, createSign, generateKeyPairSync } from "node:crypto";
 import { expect } from "chai";
-import { TenantSecrets } from "../../lib/documents/index.ts";
+import { type Claims, TenantSecrets } from "../../lib/documents/index.ts";
+import { error, ok } from "../../lib/index.ts";
 import { Gate } from "../support/gate.ts";
 import type { DocumentPeer } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
@@ -295,6 +296,30 @@ describe("access_token", () => {
       expect((await ada.submit("x")).status).to.equal("ok");
     });
   }
+
+  it("is refused if the app's authorize doesn't want it any more, and all stays as it was", async () => {
+    const members = new Set(["ada"]);
+    const served = await serveDocuments({
+      channel: (base) =>
+        class extends base {
+          override async authorize({ user }: Claims) {
+            return members.has(user.id) ? ok() : error({ message: "no longer a member" });
+          }
+        },
+    });
+    const ada = await served.enter({ expiresIn: 100 });
+    expect((await ada.ask("access_token", { token: served.token() })).status).to.equal("ok");
+    members.clear();
+    expect(await ada.ask("access_token", { token: served.token() })).to.deep.equal({
+      status: "error",
+      response: {
+        reason: "unauthorized",
+        message: "no longer a member",
+        details: { message: "no longer a member" },
+      },
+    });
+    expect((await ada.submit("x")).status).to.equal("ok");
+  });
 
   it("that loses doc:write ends the write client, which may come back for reading", async () => {
     const served = await serveDocuments();
