@@ -1,7 +1,8 @@
 export type { AssertOptions, RefuteOptions } from "./assert-options.ts";
-export type { AssignsArgument, ChannelCaseOptions, Refusal, SocketClassOf } from "./channel-case.ts";
+export type { AssignsArgument, Refusal, SocketClassOf } from "./channel-case.ts";
 export { type ChannelCase, channelCase } from "./channel-case.ts";
 export type { Any, AnyClass } from "./match.ts";
+export type { ChannelCaseOptions } from "./options.ts";
 export type { ReplayedConnect } from "./replay/plan.ts";
 export type { Replayed, ReplayOptions } from "./replay/replay.ts";
 export { replay } from "./replay/replay.ts";
