@@ -8,7 +8,7 @@ import type { Envelope } from "../pubsub/broadcast.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
-import type { Delivery } from "../tracing.ts";
+import type { Delivery, Tracer, Whom } from "../tracing.ts";
 import { assertEvent } from "./arguments.ts";
 import type { ChannelProcess, Info } from "./channel-process.ts";
 
@@ -41,6 +41,14 @@ export class ChannelHandle implements ChannelContext {
 
   get endpoint(): Endpoint {
     return this.#process.connection.host.report.endpoint;
+  }
+
+  get tracer(): Tracer {
+    return this.#process.connection.host.tracer;
+  }
+
+  get whom(): Whom {
+    return this.#process.whom;
   }
 
   get signal(): AbortSignal {

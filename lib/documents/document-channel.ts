@@ -28,6 +28,7 @@ import { requestedOps } from "./request-ops.ts";
 import type { Admission, Session } from "./session.ts";
 import { readSignals } from "./signals.ts";
 import { type ClientOp, readSubmission, type Submission } from "./submission.ts";
+import { note } from "./trace.ts";
 import { checkVerdict, type Verdict } from "./verdict.ts";
 
 const WISHES: MountWishes = { maxPayload: 4 * 1024 * 1024, pingInterval: 15_000 };
@@ -167,8 +168,11 @@ export abstract class DocumentChannel<
     if (attachment === null) {
       const message = "push connect_document with a token first";
       if (event !== "submitOp") return error({ reason: "not_authenticated", message });
-      this.deferReply()(error({ reason: "not_authenticated", message }));
-      channelContext(this).pushEncoded("nack", nackPayload(new OpRefusal("not_authenticated", message), 0));
+      const refusal = new OpRefusal("not_authenticated", message);
+      const { reason, code } = refusal;
+      note(channelContext(this), "nacked", { reason, code, message });
+      this.deferReply()(error({ reason, message }));
+      channelContext(this).pushEncoded("nack", nackPayload(refusal, 0));
       return noreply();
     }
     if (attachment.client.paused && event !== ACCESS_TOKEN && event !== "submitOp") {
@@ -191,6 +195,9 @@ export abstract class DocumentChannel<
     if (refusal === null) return;
     const { reason, code, message, details } = refusal;
     if (code < 429) this.#failures.add(clock.now());
+    if (channelContext(this).tracer.active) {
+      note(channelContext(this), "connect_refused", { reason, code, message, details });
+    }
     answer(error({ reason, code, message, ...details }));
     this.push("connect_document_error", { code, message, reason, ...details });
   }
@@ -292,6 +299,9 @@ export abstract class DocumentChannel<
   #submitOp(payload: unknown): void | Promise<void> {
     const { session, client, maxMessageSize } = this.#connected;
     const answer = this.deferReply();
+    // The answer waits with the ops, and is how they are known on the way.
+    const { tracer } = channelContext(this);
+    if (tracer.active) tracer.follow(answer);
     const submission = readSubmission(payload, client.clientId, maxMessageSize);
     if (submission instanceof OpRefusal) client.refuse(answer, submission, session.head);
     else if (this.#asks(submission)) return this.#submitAsked(submission, answer);

@@ -14,6 +14,7 @@ import { Registry } from "./registry.ts";
 import type { SourceAnswer } from "./secret-source.ts";
 import type { Session } from "./session.ts";
 import type { AnyTenantSecrets } from "./tenant-secrets.ts";
+import { DocumentTraces } from "./trace.ts";
 
 export interface DocumentsOptions {
   /** Whose tokens are accepted. */
@@ -48,6 +49,7 @@ export interface DocumentHost {
   readonly boot: string;
   readonly maxClients: number;
   readonly recent: RecentBudget;
+  readonly traces: DocumentTraces;
   /** The session may be idle. */
   settled(session: Session): void;
 }
@@ -110,6 +112,7 @@ export class Documents {
   readonly jwt: Jwt<SourceAnswer>;
   readonly #clock: LateClock;
   readonly #logger: LateLogger;
+  readonly #traces = new DocumentTraces();
   readonly #clockTolerance: number;
   #closing: Promise<void> | null = null;
 
@@ -137,6 +140,7 @@ export class Documents {
         node: checked.node ?? hostname(),
         boot: randomBytes(12).toString("base64url"),
         maxClients: checked.maxClients ?? 1000,
+        traces: this.#traces,
         recent: new RecentBudget(checked.maxRecentBytes ?? 256 * 1024 * 1024),
       },
       checked.idleTimeout ?? 10_000,
@@ -165,7 +169,7 @@ export class Documents {
 
   /** @internal An endpoint serves these documents. @throws ConfigError (`invalid_option`) */
   mounted(endpoint: Endpoint): void {
-    const { pubsub, clock, logger } = endpointInternals(endpoint);
+    const { pubsub, clock, logger, tracer, onClose } = endpointInternals(endpoint);
     if (pubsub.distributed && !this.log.guarantees.shared) {
       throw new ConfigError(
         "invalid_option",
@@ -174,6 +178,7 @@ export class Documents {
     }
     this.#clock.take(clock);
     this.#logger.take(logger);
+    onClose(this.#traces.add(tracer));
   }
 
   /**

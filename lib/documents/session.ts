@@ -12,6 +12,7 @@ import { RecentOps } from "./recent.ts";
 import { ConnectRefusal, type OpRefusal } from "./refusal.ts";
 import type { DocumentState, Summary } from "./state.ts";
 import type { Submission } from "./submission.ts";
+import { type Carrier, inCourse, note } from "./trace.ts";
 import { type Joined, type Resumed, unavailable } from "./waiting.ts";
 
 /** Bytes of ops in `initialMessages`. */
@@ -84,6 +85,7 @@ export class Session {
     onEnded: (session: Session, error: unknown) => void,
   ): Promise<Session> {
     const state = await loadState(host.log, name, host.clock);
+    if (host.traces.active) host.traces.note("session_started", name, { head: state.sn, msn: state.msn });
     return new Session(name, host, state, onEnded);
   }
 
@@ -105,9 +107,10 @@ export class Session {
       clock: host.clock,
       node: host.node,
       boot: host.boot,
+      traces: host.traces,
       mayWrite: (client, submission) => this.#mayWrite(client, submission),
       acknowledge: (client, first, last, answer) => this.#delivery.acknowledge(client, first, last, answer),
-      committed: (ops, answers) => this.#committed(ops, answers),
+      committed: (ops, answers, carriers) => this.#committed(ops, answers, carriers),
       superseded: (clientId) => this.#superseded(clientId),
       trouble: (error) => this.#trouble(error),
       failed: (error) => this.#fail(error),
@@ -392,15 +395,26 @@ export class Session {
   #committed(
     ops: readonly string[],
     answers: readonly { readonly type: string; readonly contents: string }[],
+    carriers: readonly Carrier[],
   ): void {
     if (this.#ended) return;
     if (this.#troubled) {
       this.#troubled = false;
       this.#host.logger.info({ ...this.#name }, `the log takes ops of ${printable(this.document)} again`);
     }
+    if (this.#host.traces.active) this.#traceCommitted(ops, carriers);
     this.#recent.add(ops, this.head);
-    this.#delivery.add(ops, answers);
+    this.#delivery.add(ops, answers, carriers);
     this.#checkpoints.committed();
+  }
+
+  /** Each push of a record is told of it; one without pushes, of joins and leaves, has an id of its own. */
+  #traceCommitted(ops: readonly string[], carriers: readonly Carrier[]): void {
+    const facts = { first: this.head - ops.length + 1, last: this.head, pushes: carriers.length };
+    if (carriers.length === 0) this.#host.traces.note("record_committed", this.#name, facts);
+    for (const { client, answer } of carriers) {
+      inCourse(client.port, answer, () => note(client.port, "record_committed", facts));
+    }
   }
 
   /** Another connection goes on from this client: what waits of it was never sequenced. */
@@ -470,6 +484,9 @@ export class Session {
       { err: error, ...this.#name },
       `the session of ${printable(this.document)} failed`,
     );
+    if (this.#host.traces.active) {
+      this.#host.traces.note("session_failed", this.#name, { head: this.head, error: error.message });
+    }
     const resync = JSON.stringify({ summaryContext: this.summaryContext });
     this.#end((client) => {
       client.port.pushEncoded("resync", resync);
@@ -507,6 +524,10 @@ export class Session {
 
   async #stop(reason: string): Promise<void> {
     if (this.#ended) return this.settled();
+    if (this.#host.traces.active) {
+      const facts = { head: this.head, clients: this.#local.size, reason };
+      this.#host.traces.note("session_stopped", this.#name, facts);
+    }
     this.#delivery.flush();
     for (const client of [...this.#local.values()]) {
       if (this.#delivery.clients.has(client)) client.port.stop(reason);
