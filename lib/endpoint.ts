@@ -95,8 +95,15 @@ export interface EndpointInternals {
   readonly logger: Logger;
   /** Takes the steps of parts that stand on channels. */
   readonly tracer: Tracer;
+  readonly mounts: readonly Mount[];
+  /** Hides what filterParameters name. */
+  filter(value: unknown): unknown;
   /** Called when the endpoint closes, before its pubsub adapter does. */
   onClose(callback: () => void): void;
+  /** Adds a part that may be at work when no channel is; it says on what, in words. */
+  onInFlight(probe: () => string[]): void;
+  /** What the app and the parts beside the endpoint are at work on, in words; empty when all is at rest. */
+  inFlight(): string[];
 }
 
 let internalsOf: (endpoint: Endpoint) => EndpointInternals;
@@ -117,11 +124,19 @@ export class Endpoint {
       clock: endpoint.#clock,
       logger: endpoint.#logger,
       tracer: endpoint.#tracer,
+      mounts: endpoint.#mounts,
+      filter: endpoint.#mountHost.filter,
       onClose: (callback) => endpoint.#onClose.push(callback),
+      onInFlight: (probe) => endpoint.#probes.push(probe),
+      inFlight: () => [
+        ...endpoint.#mounts.flatMap((mount) => mount.inFlight()),
+        ...endpoint.#probes.flatMap((probe) => probe()),
+      ],
     });
   }
 
   readonly #onClose: (() => void)[] = [];
+  readonly #probes: (() => string[])[] = [];
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #tracer: EndpointTracer;

@@ -5,6 +5,7 @@ import { type Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe } from "../errors.ts";
 import { guardedLogger, type Logger, quietLogger } from "../logger.ts";
 import { checkOptions, having, integer, type OptionCheck } from "../options.ts";
+import type { Claims } from "./claims.ts";
 import { Jwt } from "./jwt.ts";
 import { MemoryOpLog } from "./log/memory.ts";
 import type { Guarantees, OpLog } from "./log/op-log.ts";
@@ -109,6 +110,7 @@ export class Documents {
   readonly jwt: Jwt<SourceAnswer>;
   readonly #clock: LateClock;
   readonly #logger: LateLogger;
+  readonly #clockTolerance: number;
   #closing: Promise<void> | null = null;
 
   /** @throws ConfigError (`invalid_option`, `unknown_option`), so also for a log that promises less than `require`. */
@@ -125,7 +127,8 @@ export class Documents {
     checkGuarantees(this.log, checked.require ?? {});
     this.#clock = new LateClock(checked.clock ?? null);
     this.#logger = new LateLogger(checked.logger ?? null);
-    this.jwt = new Jwt(this.tenants, { clock: this.#clock, clockTolerance: checked.clockTolerance });
+    this.#clockTolerance = checked.clockTolerance ?? 0;
+    this.jwt = new Jwt(this.tenants, { clock: this.#clock, clockTolerance: this.#clockTolerance });
     this.registry = new Registry(
       {
         log: this.log,
@@ -148,6 +151,11 @@ export class Documents {
   /** @internal Where sessions report. */
   get logger(): Logger {
     return this.#logger;
+  }
+
+  /** @internal From when on a token with these claims no longer counts, in milliseconds by the clock. */
+  tokenEnd({ exp }: Claims): number {
+    return (exp + this.#clockTolerance) * 1000;
   }
 
   /** @internal What the contents of one push may take, in bytes, of a client whose frames may have `maxPayload`. */
