@@ -213,13 +213,13 @@ ${snippet("registry.lookup")}
     };
     const listed: readonly [what: string, limit: number][] = [
       ["ops of one push", MAX_OPS],
-      ["ops of one client", constant("ordering", "MAX_QUEUED_OPS")],
+      ["ops of one client", constant("waiting", "MAX_QUEUED_OPS")],
       ["nesting", MAX_NESTING],
       ["an op's type", constant("submission", "MAX_TYPE_LENGTH")],
       ["signals of one push", constant("signals", "MAX_SIGNALS")],
       ["client ids", constant("signals", "MAX_NAMES")],
       ["failed connects", constant("failure-window", "MAX_FAILURES")],
-      ["connects of one user", constant("session", "MAX_CONNECTS")],
+      ["connects of one user", constant("connect-rate", "MAX_CONNECTS")],
       ["departed clients", constant("state", "MAX_DEPARTED")],
       ["a client that reads", constant("delivery", "STALLED") / 1000],
       ["waiting while", constant("patience", "MAX_WAIT") / 1000],
