@@ -2,6 +2,7 @@ import { describe } from "../errors.ts";
 import type { Admission } from "./admission.ts";
 import { SCOPES } from "./claims.ts";
 import type { Mode } from "./client.ts";
+import type { Resume } from "./credentials.ts";
 import type { DocumentName } from "./log/op-log.ts";
 import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 import { ConnectRefusal } from "./refusal.ts";
@@ -20,7 +21,7 @@ export interface ConnectDocument {
   readonly client: Readonly<Record<string, unknown>>;
   readonly version: string;
   readonly lastSeen: number | null;
-  readonly resume: { readonly clientId: string; readonly key: string } | null;
+  readonly resume: Resume | null;
 }
 
 /** Reads the payload of a `connect_document` on a document's topic. */

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { ConfigError, Endpoint, ok, Socket } from "../../lib/index.ts";
 import { Presence } from "../../lib/presence/index.ts";
+import { Gate } from "../support/gate.ts";
 import { DocumentPeer } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
 import { PlainChannel, READ, type ServedDocuments, serveDocuments, WRITE } from "./served.ts";
@@ -258,6 +259,61 @@ describe("what a client may not forge", () => {
       }
     }
     expect((await bob.ask("submitOp", bob.submission(op))).status).to.equal("ok");
+  });
+});
+
+describe("a document channel on the server", () => {
+  it("knows its client and session once it is connected, and who it was in terminate", async () => {
+    const seen: unknown[] = [];
+    const ended = new Gate();
+    const served = await serveDocuments({
+      channel: (base) => {
+        class AppChannel extends base {
+          static {
+            this.on("who", function () {
+              return ok({
+                user: this.client?.claims.user.id,
+                mode: this.client?.mode,
+                head: this.session?.head,
+              });
+            });
+          }
+          override join(topic: string, payload: unknown) {
+            seen.push(this.client, this.session);
+            return super.join(topic, payload);
+          }
+          override terminate() {
+            seen.push(this.client?.clientId, this.session);
+            ended.open();
+          }
+        }
+        return AppChannel;
+      },
+    });
+    const ada = await served.enter();
+    expect((await ada.ask("who")).response).to.deep.equal({ user: "ada", mode: "write", head: 1 });
+    await ada.ask("phx_leave");
+    await ended.promise;
+    expect(seen).to.deep.equal([null, null, ada.clientId, null]);
+  });
+
+  it("broadcasts events that are names, and nothing else", async () => {
+    const served = await serveDocuments({
+      channel: (base) => {
+        class AppChannel extends base {
+          static {
+            this.on("say", function (event) {
+              this.broadcast(event as string, {});
+            });
+          }
+        }
+        return AppChannel;
+      },
+    });
+    const ada = await served.enter();
+    ada.send("say", null);
+    await ada.next("phx_error");
+    expect(served.logged()).to.include("broadcast needs an event");
   });
 });
 

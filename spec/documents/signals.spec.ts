@@ -153,6 +153,22 @@ describe("submitSignal", () => {
     expect(served.documents.registry.lookup("acme", "doc-1")?.head).to.equal(2);
   });
 
+  it("is left out for a client that reads too slowly, which gets its ops all the same", async () => {
+    const { served, ada, bob, cyd } = await three();
+    cyd.ws.pause();
+    const large = "x".repeat(512 * 1024);
+    for (let i = 0; i < 30; i++) await ada.submit(large);
+    await ada.ask("submitSignal", { contentBatches: ["while cyd doesn't read"] });
+    expect(await contents(bob)).to.deep.equal(["while cyd doesn't read"]);
+    cyd.ws.resume();
+    const { head } = served.documents.registry.lookup("acme", "doc-1") ?? { head: 0 };
+    const ops = await cyd.caughtUp(head);
+    expect(ops.map(({ sequenceNumber }) => sequenceNumber)).to.deep.equal(ops.map((_, i) => i + 1));
+    expect(await contents(cyd)).to.deep.equal([]);
+    await ada.ask("submitSignal", { contentBatches: ["now it does"] });
+    expect((await cyd.next("signal")).content).to.equal("now it does");
+  });
+
   it("asks onSignal about each content", async () => {
     const asked: unknown[] = [];
     const peers = await three({

@@ -1,8 +1,9 @@
 import { createHmac, createSign, generateKeyPairSync } from "node:crypto";
 import { expect } from "chai";
-import { TenantSecrets } from "../../lib/documents/index.ts";
+import { type Claims, TenantSecrets } from "../../lib/documents/index.ts";
+import { error, ok } from "../../lib/index.ts";
 import { Gate } from "../support/gate.ts";
-import type { DocumentPeer } from "./document-peer.ts";
+import type { DocumentPeer, Incoming } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
 import { FULL, OTHER_SECRET, READ, SECRET, serveDocuments, WRITE } from "./served.ts";
 
@@ -169,10 +170,10 @@ describe("a token's end", () => {
     served.clock.skip(9000);
     expect(await besidesOps(ada)).to.deep.equal(["token_expiring"]);
     served.clock.skip(1100);
-    const nack = await ada.next("nack");
-    expect(nack).to.deep.include({ clientId: "", operation: null, sequenceNumber: 2 });
-    expect(nack.content).to.include({ code: 401, type: "AuthorizationError" });
-    expect(await ada.next("phx_error")).to.deep.equal({ reason: "channel_crash" });
+    const [nack, end, ...rest] = (await ada.settle()) as [Incoming, Incoming];
+    expect(nack.payload).to.deep.include({ clientId: "", operation: null, sequenceNumber: 2 });
+    expect(nack.payload.content).to.include({ code: 401, type: "AuthorizationError" });
+    expect([end.event, end.payload, rest]).to.deep.equal(["phx_error", { reason: "channel_crash" }, []]);
     expect((await bob.caughtUp(3)).at(-1)).to.include({
       type: "leave",
       contents: ada.clientId,
@@ -295,6 +296,30 @@ describe("access_token", () => {
       expect((await ada.submit("x")).status).to.equal("ok");
     });
   }
+
+  it("is refused if the app's authorize doesn't want it any more, and all stays as it was", async () => {
+    const members = new Set(["ada"]);
+    const served = await serveDocuments({
+      channel: (base) =>
+        class extends base {
+          override async authorize({ user }: Claims) {
+            return members.has(user.id) ? ok() : error({ message: "no longer a member" });
+          }
+        },
+    });
+    const ada = await served.enter({ expiresIn: 100 });
+    expect((await ada.ask("access_token", { token: served.token() })).status).to.equal("ok");
+    members.clear();
+    expect(await ada.ask("access_token", { token: served.token() })).to.deep.equal({
+      status: "error",
+      response: {
+        reason: "unauthorized",
+        message: "no longer a member",
+        details: { message: "no longer a member" },
+      },
+    });
+    expect((await ada.submit("x")).status).to.equal("ok");
+  });
 
   it("that loses doc:write ends the write client, which may come back for reading", async () => {
     const served = await serveDocuments();
