@@ -8,6 +8,7 @@ import type { Envelope } from "../pubsub/broadcast.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
+import type { Delivery } from "../tracing.ts";
 import { assertEvent } from "./arguments.ts";
 import type { ChannelProcess, Info } from "./channel-process.ts";
 
@@ -81,14 +82,28 @@ export class ChannelHandle implements ChannelContext {
         "deferReply needs a message to answer: call it in handleIn, before the handler has returned",
       );
     }
+    const { tracer } = process.connection.host;
+    if (tracer.active && inHand !== null) {
+      const { topic, joinRef } = process;
+      const { ref, event } = inHand;
+      tracer.step({ step: "deferred", topic, joinRef, ref, event }, process.whom);
+    }
     if (promise !== undefined) {
+      process.awaited++;
       Promise.resolve(promise).then(
         (result: unknown) => {
+          process.awaited--;
           if (!(result instanceof Reply)) process.misreturned("deferReply", "deferReply", result);
           else if (inHand !== null) process.answer(inHand, result);
         },
-        (error: unknown) => process.crash("deferReply", error),
+        (error: unknown) => {
+          process.awaited--;
+          process.crash("deferReply", error);
+        },
       );
+    } else if (inHand !== null && !inHand.answered && !inHand.deferred) {
+      inHand.deferred = true;
+      process.deferred++;
     }
     return (reply) => {
       if (!(reply instanceof Reply)) {
@@ -105,13 +120,15 @@ export class ChannelHandle implements ChannelContext {
     const process = this.#process;
     if (process.state === "ended") return false;
     const info: Info = { kind: "info", message, cancelled: false };
+    const { tracer, clock } = process.connection.host;
+    if (tracer.active) tracer.follow(info);
     if (after === undefined) {
       process.post(info);
       return () => {
         info.cancelled = true;
       };
     }
-    const stop = process.connection.host.clock.schedule(() => {
+    const stop = clock.schedule(() => {
       this.#timers?.delete(cancel);
       process.post(info);
     }, after);
@@ -164,7 +181,11 @@ export class ChannelHandle implements ChannelContext {
   }
 
   send(envelope: Envelope): boolean {
-    return this.#process.mayPush && this.#process.fastlane(envelope);
+    const process = this.#process;
+    const delivery = process.mayPush ? process.fastlane(envelope) : "closed";
+    const { tracer } = process.connection.host;
+    if (tracer.active) this.#traceSent(envelope, delivery);
+    return delivery === "sent";
   }
 
   isBehind(bytes: number): boolean {
@@ -177,6 +198,11 @@ export class ChannelHandle implements ChannelContext {
 
   stop(reason: string | Error): void {
     this.#process.stop(reason);
+  }
+
+  /** Messages to oneself that wait for their time. */
+  get timers(): number {
+    return this.#timers?.size ?? 0;
   }
 
   get ended(): boolean {
@@ -201,14 +227,26 @@ export class ChannelHandle implements ChannelContext {
   }
 
   unhandled(kind: "event" | "message", what: string): void {
-    const { route, connection } = this.#process;
+    const { route, connection, inHand } = this.#process;
     const topic = printable(this.topic);
+    const id = kind === "event" && inHand !== null ? { id: this.#process.failureId(inHand) } : {};
     connection.host.report.logger.warn(
-      { topic: this.topic, channel: route.name },
+      { ...id, topic: this.topic, channel: route.name },
       kind === "event"
         ? `no handler for the event ${describe(what)} on ${topic} (${route.name})`
         : `handleInfo got ${what} on ${topic}, which ${route.name} doesn't handle`,
     );
+  }
+
+  #traceSent({ event, payload }: Envelope, delivery: Delivery): void {
+    const { topic, joinRef, whom, connection } = this.#process;
+    const facts = { topic, joinRef, event };
+    if (delivery === "sent") {
+      const frame = { of: "broadcast", size: payload.length, binary: typeof payload !== "string" } as const;
+      connection.host.tracer.step({ step: "frame_out", ...facts, ...frame }, whom);
+    } else if (delivery === "slow" || delivery === "uncarried" || delivery === "closed") {
+      connection.host.tracer.step({ step: "lost", ...facts, why: delivery }, whom);
+    }
   }
 
   #assertJoined(method: string): void {

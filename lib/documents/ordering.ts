@@ -362,7 +362,7 @@ export class Ordering {
       client.refuse(answer, refusal, this.#head);
       return false;
     }
-    const verdict = validate(this.state, writer, ops, this.#noops.moved, minimum());
+    const verdict = validate(this.state, writer, ops, this.#noops.moved, minimum);
     if (verdict.kind === "refuse") {
       const { reason, message, index } = verdict;
       client.refuse(answer, new OpRefusal(reason, message, sent[index] ?? null), this.#head);

@@ -93,40 +93,53 @@ export function readSummary(contents: unknown): Omit<SummaryDraft, "resolves"> |
 /**
  * Judges one push of a connected write client: its ops in order, all or nothing.
  *
- * @param minimum The MSN that the record begins with, if `moved` raises it.
+ * @param recordMinimum The MSN that the record begins with, which the noops in `moved` may raise.
  */
 export function validate(
   state: DocumentState,
   client: WriteClient,
   ops: readonly OpDraft[],
   moved: Moved,
-  minimum: number = state.msn,
+  recordMinimum: () => number = () => movedMinimum(state, moved),
 ): Verdict {
   const noop = moved.get(client.clientId);
   const owed = (noop?.csn ?? client.csn) + 1;
+  const own = Math.max(client.rsn, noop?.rsn ?? 0);
   let skip = 0;
   let first = 0;
   let last = 0;
   let next = owed;
+  let minimum = state.msn;
   let low = minimum;
   for (const [index, op] of ops.entries()) {
     if (op.csn !== null && op.csn !== next) {
       // Behind the first new one nothing is seen: a number that isn't the next one is wrong.
-      const seen =
-        op.csn < owed && index === skip ? client.seen.find(({ csn }) => csn === op.csn) : undefined;
+      const repeats = op.csn < owed && index === skip;
+      const seen = repeats ? client.seen.find(({ csn }) => csn === op.csn) : undefined;
       if (seen !== undefined && seen.hash === op.hash) {
         skip++;
         first ||= seen.sn;
         last = seen.sn;
         continue;
       }
-      const other =
-        op.csn < owed && index === skip ? "it was sequenced with other contents, or long ago; " : "";
+      // Noops leave no trace to compare, and do nothing: one that comes again with others must not fail them.
+      if (repeats && seen === undefined && op.type === NOOP) {
+        skip++;
+        continue;
+      }
+      const other = repeats ? "it was sequenced with other contents, or long ago; " : "";
       const message = `clientSequenceNumber ${op.csn} doesn't follow ${next - 1}: ${other}the next one is ${next}`;
       return { kind: "refuse", reason: "invalid_csn", index, message };
     }
     next++;
-    if (op.rsn === null) continue;
+    if (op.rsn === null) {
+      low = state.sn;
+      continue;
+    }
+    // The noops that wait go into the record before the push does, and may raise the MSN. It stays at or below what
+    // the client itself has seen, so only one that goes back has to be compared.
+    if (op.rsn < own) minimum = recordMinimum();
+    low = Math.max(low, minimum);
     if (op.rsn > state.sn || op.rsn < low) {
       const bound =
         op.rsn > state.sn
@@ -140,17 +153,18 @@ export function validate(
     // What an op has seen, those behind it in the same push have seen too.
     low = op.rsn;
   }
-  if (skip === ops.length) return { kind: "duplicate", first, last };
+  // Of noops alone, the place is that of the client's latest op.
+  if (skip === ops.length) return { kind: "duplicate", first: first || client.sn, last: last || client.sn };
   return { kind: "sequence", skip, first, last };
 }
 
-/** The MSN that a record with what noops have moved begins with. */
+/** The MSN that a record begins with which carries what noops have moved. */
 export function movedMinimum(state: DocumentState, moved: Moved): number {
   let low = Number.POSITIVE_INFINITY;
   for (const { clientId, rsn } of state.clients.values()) {
-    low = Math.min(low, moved.get(clientId)?.rsn ?? rsn);
+    low = Math.min(low, Math.max(rsn, moved.get(clientId)?.rsn ?? 0));
   }
-  return state.clients.size === 0 ? state.msn : Math.max(low, state.msn);
+  return state.clients.size === 0 ? state.msn : Math.max(state.msn, low);
 }
 
 /** Judges the reference sequence number of a noop. */
@@ -195,8 +209,10 @@ export class Stamp {
     for (const [clientId, { rsn, csn }] of moved) {
       const client = state.clients.get(clientId);
       if (client === undefined) continue;
-      state.moveClient(client, rsn, csn);
-      this.#rsns.push([clientId, rsn, csn]);
+      // A noop only moves forward: another one, applied before it, may have raised the MSN to what this client had seen.
+      const seen = Math.max(client.rsn, rsn);
+      state.moveClient(client, seen, csn);
+      this.#rsns.push([clientId, seen, csn]);
     }
     moved.clear();
   }
@@ -241,10 +257,12 @@ export class Stamp {
     let last = 0;
     let trailing: { rsn: number; csn: number } | null = null;
     let { csn } = client;
+    // Of an op that names none: a client hasn't seen what it sends in the same push.
+    const head = this.#state.sn;
     for (let i = skip; i < ops.length; i++) {
       const op = ops[i] as OpDraft;
       csn++;
-      const rsn = op.rsn ?? this.#state.sn;
+      const rsn = op.rsn ?? head;
       if (op.type === NOOP) {
         trailing = { rsn, csn };
         continue;

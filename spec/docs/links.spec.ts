@@ -86,6 +86,8 @@ describe("the documentation", () => {
       "deploying",
       "op-logs",
       "telemetry",
+      "tracing",
+      "testing",
     ];
     const specs = pages.map((name) => source(`spec/docs/${name}.spec.ts`));
     const idle = all
