@@ -2,13 +2,14 @@ import type { ChannelContext } from "../channel.ts";
 import type { Cancel } from "../clock.ts";
 import { Expiry } from "../connection/expiry.ts";
 import { StateError } from "../errors.ts";
+import type { Admission, ConnectRequest } from "./admission.ts";
 import { type Claims, SCOPES } from "./claims.ts";
 import type { DocumentClient } from "./client.ts";
 import type { Documents } from "./documents.ts";
 import { type DocumentName, LogCorrupt, OpLogError } from "./log/op-log.ts";
 import { documentKey, documentTopic } from "./names.ts";
 import { type ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
-import type { Admission, ConnectRequest, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { type DocumentStep, note } from "./trace.ts";
 import { unavailable } from "./waiting.ts";
 
