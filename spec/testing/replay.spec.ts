@@ -230,6 +230,21 @@ describe("replay", () => {
     expect(topics).to.deep.equal([{ about: ["new-1"], "new-1": true }]);
   });
 
+  it("compares a text of JSON by what is in it", async () => {
+    const { trace, enter } = await record({}, { id: () => "old-1" });
+    const ada = await enter("ada");
+    ada.send(["1", "2", "room:a", "make", {}]);
+    await ada.next();
+    ada.send(["1", "3", "room:a", "echo", { data: '{"about":"old-1"}', text: "{a" }]);
+    await ada.next();
+    const steps = trace.take();
+    const options = { serve: server({ id: () => "new-1" }), volatile: ["id"] };
+    expect(await replay(steps, options)).to.include({ compared: 3 });
+    const echo = () => ({ data: '{"about":"other"}', text: "{a" });
+    const failed = await failureOf(replay(steps, { ...options, serve: server({ id: () => "new-1", echo }) }));
+    expect(failed.message).to.include(".data.about: expected 'new-1', got 'other'");
+  });
+
   it("lets virtual time pass as it passed", async () => {
     const clock = new VirtualClock(1_000_000);
     const { trace, enter, endpoint } = await record({}, {}, clock);
@@ -322,6 +337,14 @@ describe("replay", () => {
     expect(message)
       .to.include("connection 1 connected with token, which was filtered: give the option connect")
       .and.include('message 1 ("phx_join" on "room:a") of connection 1: user.password was filtered');
+    const still = { serve: server(), connect: () => undefined, payload: () => undefined };
+    expect(await refusal(replay(steps, still), "unreplayable_trace")).to.include(
+      "connection 1 connected with token, which was filtered, and the option connect doesn't give it",
+    );
+    const known = { ...still, connect: () => ({ params: { user: "ada" } }) };
+    expect(await refusal(replay(steps, known), "unreplayable_trace")).to.match(
+      /connection 1 .* sent "phx_join", and user.password was filtered.*; the option payload doesn't give it/,
+    );
     const payloads: unknown[] = [];
     const { compared } = await replay(steps, {
       serve: server({ echo: (payload) => payloads.push(payload) && payload }),

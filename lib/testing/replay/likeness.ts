@@ -27,10 +27,12 @@ export class Likeness {
     );
   }
 
-  /** A recorded text: an id may be all of it, or a part of a topic. */
+  /** A recorded text: an id may be all of it, a part of a topic, or somewhere in JSON. */
   text(text: string): string {
     const whole = this.#learned.get(text);
     if (whole !== undefined || this.#learned.size === 0) return whole ?? text;
+    const json = jsonIn(text);
+    if (json !== undefined) return JSON.stringify(this.translate(json));
     const parts = text.split(":").map((part) => this.#learned.get(part) ?? part);
     return parts.join(":");
   }
@@ -54,8 +56,11 @@ export class Likeness {
       return items.slice(0, recorded.length);
     }
     if (isRecord(recorded) && isRecord(actual)) return this.#entries(recorded, actual, path, depth, found);
+    const inner = bothJson(recorded, actual);
+    if (inner !== null) return JSON.stringify(this.#walk(inner[0], inner[1], path, depth, found));
     const expected = this.translate(recorded);
-    if (Object.is(expected, actual)) return actual;
+    // The same text may mean something else here.
+    if (Object.is(expected, actual) || Object.is(recorded, actual)) return actual;
     found.push({ path, expected: shown(expected), actual: shown(actual) });
     return expected;
   }
@@ -76,7 +81,10 @@ export class Likeness {
   }
 
   #learn(recorded: unknown, actual: unknown, volatile: boolean): void {
-    if (typeof recorded === "string" && typeof actual === "string") {
+    const inner = bothJson(recorded, actual);
+    if (inner !== null) {
+      this.#learn(inner[0], inner[1], volatile);
+    } else if (typeof recorded === "string" && typeof actual === "string") {
       if (volatile && recorded !== actual && !isFiltered(recorded)) this.#learned.set(recorded, actual);
     } else if (Array.isArray(recorded) && Array.isArray(actual)) {
       for (const [i, item] of recorded.entries()) this.#learn(item, actual[i], volatile);
@@ -90,6 +98,21 @@ export class Likeness {
 }
 
 type Entries = Readonly<Record<string, unknown>>;
+
+/** What a text of JSON holds, as in the `data` of a document's ops; undefined for any other text. */
+function jsonIn(text: unknown): unknown {
+  if (typeof text !== "string" || !/^[[{"]/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function bothJson(recorded: unknown, actual: unknown): [unknown, unknown] | null {
+  const [before, now] = [jsonIn(recorded), jsonIn(actual)];
+  return before === undefined || now === undefined ? null : [before, now];
+}
 
 function isRecord(value: unknown): value is Entries {
   return (

@@ -12,24 +12,13 @@ import type {
   ReplyStep,
   TraceStep,
 } from "../../tracing.ts";
-import type { ClientInfo } from "../request.ts";
 import { hiddenAt, isCut, missing, sizeOf } from "./recorded.ts";
 
-/** What a recorded client connects with. */
-export interface ReplayedConnect {
-  /** Default: the recorded ones. */
-  readonly params?: object;
-  readonly info?: ClientInfo;
-}
-
-/** What a trace doesn't hold. */
-export interface Supplements {
-  /** Called for each client. Needed where its params were filtered. */
-  readonly connect?: (step: ConnectedStep) => ReplayedConnect | undefined;
-  /** Called for each message of a client whose payload was filtered, cut or binary. */
-  readonly payload?: (step: DecodedStep) => unknown;
-  /** Called for broadcasts and disconnects that no client's message has caused, in order to cause them again. */
-  readonly outside?: (step: BroadcastStep | ClosedStep) => unknown;
+/** What stands in for what a trace doesn't hold. */
+export interface Supplied {
+  readonly connect: boolean;
+  readonly payload: boolean;
+  readonly outside: boolean;
 }
 
 /** A frame that a client got. */
@@ -46,8 +35,9 @@ export interface Expected {
 
 /** What is to be done, in the order in which it happened. */
 export type Action =
-  | { readonly do: "connect"; readonly step: ConnectedStep; readonly with: ReplayedConnect }
-  | { readonly do: "send"; readonly step: DecodedStep; readonly payload: unknown }
+  | { readonly do: "connect"; readonly step: ConnectedStep }
+  /** `lack`: why the trace doesn't have all of its payload. */
+  | { readonly do: "send"; readonly step: DecodedStep; readonly lack: string | null }
   /** A frame that wasn't a message, or came so fast that nobody looked at it. */
   | { readonly do: "garble"; readonly step: FrameInStep }
   | { readonly do: "expect"; readonly step: FrameOutStep; readonly expected: Expected }
@@ -79,14 +69,14 @@ const MAX_PROBLEMS = 10;
  *
  * @throws ConfigError (`unreplayable_trace`) naming all that is missing.
  */
-export function planOf(steps: readonly TraceStep[], supplements: Supplements): Plan {
-  const planner = new Planner(supplements);
+export function planOf(steps: readonly TraceStep[], supplied: Supplied): Plan {
+  const planner = new Planner(supplied);
   for (const step of steps) planner.take(step);
   return planner.finish();
 }
 
 class Planner {
-  readonly #supplements: Supplements;
+  readonly #supplied: Supplied;
   readonly #actions: Action[] = [];
   readonly #left = new Set<string>();
   readonly #partial = new Set<string>();
@@ -103,8 +93,8 @@ class Planner {
   /** The latest broadcasts of each message, and how many of their frames the trace has. */
   readonly #broadcasts = new Map<string, { readonly step: BroadcastStep; frames: number }[]>();
 
-  constructor(supplements: Supplements) {
-    this.#supplements = supplements;
+  constructor(supplied: Supplied) {
+    this.#supplied = supplied;
   }
 
   take(step: TraceStep): void {
@@ -181,16 +171,12 @@ class Planner {
   #connected(step: ConnectedStep): void {
     if (step.connection === null) return;
     this.#joins.set(step.connection, new Set());
-    const given = this.#supplements.connect?.(step) ?? {};
-    const { vsn: _, ...recorded } = (step.params ?? {}) as Record<string, unknown>;
-    const params = given.params ?? recorded;
-    const hidden = hiddenAt(params);
+    const hidden = this.#supplied.connect ? null : hiddenAt(step.params);
     if (hidden !== null) {
       const what = `connection ${step.connection} connected with ${hidden}, which was filtered`;
       this.#problems.push(`${what}: give the option connect`);
     }
-    const info = { transport: step.transport ?? undefined, ...given.info };
-    this.#actions.push({ do: "connect", step, with: { params, info } });
+    this.#actions.push({ do: "connect", step });
   }
 
   #frameIn(step: FrameInStep): void {
@@ -211,13 +197,11 @@ class Planner {
     if (event === PHX_JOIN) this.#joins.get(step.connection)?.add(topic);
     const where = `message ${ref} (${name(event)} on ${name(topic)}) of connection ${step.connection}`;
     if ([topic, event, ref, joinRef].some(isCut)) this.#problems.push(`${where}: its names were cut`);
-    let payload = step.payload;
     const lack = missing(step);
-    if (lack !== null) {
-      payload = this.#supplements.payload?.(step);
-      if (payload === undefined) this.#problems.push(`${where}: ${lack}; or give the option payload`);
+    if (lack !== null && !this.#supplied.payload) {
+      this.#problems.push(`${where}: ${lack}; or give the option payload`);
     }
-    this.#actions.push({ do: "send", step, payload });
+    this.#actions.push({ do: "send", step, lack });
   }
 
   #broadcast(step: BroadcastStep): void {
@@ -229,7 +213,7 @@ class Planner {
   }
 
   #outside(step: BroadcastStep | ClosedStep): void {
-    if (this.#supplements.outside === undefined) return;
+    if (!this.#supplied.outside) return;
     if (this.#ours.has(step.id) || this.#foreign.has(step.id)) return;
     this.#actions.push({ do: "outside", step });
   }

@@ -1,8 +1,8 @@
 import { type Endpoint, endpointInternals } from "../../endpoint.ts";
-import { describe } from "../../errors.ts";
+import { ConfigError, describe } from "../../errors.ts";
 import { PHX_REPLY, type Ref } from "../../protocol/message.ts";
 import type { SocketClass } from "../../socket.ts";
-import type { BroadcastStep, ClosedStep, DecodedStep, FrameOutStep, TraceStep } from "../../tracing.ts";
+import type { ClosedStep, ConnectedStep, DecodedStep, FrameOutStep, TraceStep } from "../../tracing.ts";
 import { type ChannelCase, channelCase, type SocketClassOf } from "../channel-case.ts";
 import type { ClientMessage } from "../client-codec.ts";
 import { type Failure, failure, type Nearest } from "../failure.ts";
@@ -11,17 +11,14 @@ import type { TestSocket } from "../test-socket.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import { Likeness } from "./likeness.ts";
 import type { Action, Expected, Plan } from "./plan.ts";
-import type { Replayed } from "./replay.ts";
+import { hiddenAt } from "./recorded.ts";
+import type { Replayed, ReplayOptions } from "./replay.ts";
 
 /** Timers of the system may come a little early, which virtual ones don't. */
 const EARLY_MS = 5;
 const GARBLED = "\u0000";
 
-export interface PlayerOptions {
-  readonly volatile: readonly string[];
-  readonly timeout?: number;
-  readonly outside?: (step: BroadcastStep | ClosedStep, endpoint: Endpoint) => unknown;
-}
+export type PlayerOptions = Omit<ReplayOptions, "serve">;
 
 /** A client, and what has come to it and wasn't looked at yet. */
 interface Played {
@@ -45,18 +42,18 @@ export class Player {
   readonly #clock: VirtualClock;
   readonly #kit: ChannelCase;
   readonly #likeness: Likeness;
-  readonly #outside: PlayerOptions["outside"];
+  readonly #options: PlayerOptions;
   readonly #clients = new Map<number, Played>();
   #partial: ReadonlySet<string> = new Set();
   #sent = 0;
   #compared = 0;
 
-  constructor(endpoint: Endpoint, clock: VirtualClock, { volatile, timeout, outside }: PlayerOptions) {
+  constructor(endpoint: Endpoint, clock: VirtualClock, options: PlayerOptions) {
     this.#endpoint = endpoint;
     this.#clock = clock;
-    this.#kit = channelCase(endpoint, { heartbeatIntervalMs: false, timeout });
-    this.#likeness = new Likeness(volatile);
-    this.#outside = outside;
+    this.#kit = channelCase(endpoint, { heartbeatIntervalMs: false, timeout: options.timeout });
+    this.#likeness = new Likeness(options.volatile ?? []);
+    this.#options = options;
   }
 
   async play({ actions, left, partial }: Plan): Promise<Replayed> {
@@ -82,9 +79,9 @@ export class Player {
   #do(action: Action): unknown {
     switch (action.do) {
       case "connect":
-        return this.#connect(action);
+        return this.#connect(action.step);
       case "send":
-        return this.#send(action.step, action.payload);
+        return this.#send(action.step, action.lack);
       case "garble":
         return this.#client(action.step).socket.sendRaw(GARBLED);
       case "expect":
@@ -94,14 +91,23 @@ export class Player {
       case "expectClose":
         return this.#expectClose(action.step);
       case "outside":
-        return this.#outside?.(action.step, this.#endpoint);
+        return this.#options.outside?.(action.step, this.#endpoint);
     }
   }
 
-  async #connect({ step, with: { params, info } }: Extract<Action, { do: "connect" }>): Promise<void> {
+  async #connect(step: ConnectedStep): Promise<void> {
+    const given = this.#options.connect?.(step) ?? {};
+    const { vsn: _, ...recorded } = (step.params ?? {}) as Record<string, unknown>;
+    const params = given.params ?? recorded;
+    const info = { transport: step.transport ?? undefined, ...given.info };
+    const hidden = hiddenAt(params);
+    if (hidden !== null) {
+      const what = `replay: connection ${step.connection} connected with ${hidden}, which was filtered`;
+      throw new ConfigError("unreplayable_trace", `${what}, and the option connect doesn't give it`);
+    }
     const { mounts } = endpointInternals(this.#endpoint);
     const mount = mounts.find(({ socketClass }) => socketClass.name === step.socket);
-    const translated = this.#likeness.translate(params ?? {}) as object;
+    const translated = this.#likeness.translate(params) as object;
     const socket = await this.#kit.connect(
       mount?.socketClass as SocketClass & SocketClassOf<never>,
       translated,
@@ -113,12 +119,15 @@ export class Player {
     this.#clients.set(number, { socket, number, came });
   }
 
-  #send(
-    { topic = "", event = "", ref = null, joinRef = null, connection }: DecodedStep,
-    payload: unknown,
-  ): void {
+  #send(step: DecodedStep, lack: string | null): void {
+    const { topic = "", event = "", ref = null, joinRef = null } = step;
+    const payload = lack === null ? step.payload : this.#options.payload?.(step);
+    if (payload === undefined) {
+      const what = `replay: ${this.#where(step)} sent ${describe(event)}, and ${lack}`;
+      throw new ConfigError("unreplayable_trace", `${what}; the option payload doesn't give it`);
+    }
     this.#sent++;
-    this.#client({ connection }).socket.sendRaw({
+    this.#client(step).socket.sendRaw({
       // Text, unless the client had a mind of its own.
       joinRef: joinRef as string | null,
       ref: ref as string | null,

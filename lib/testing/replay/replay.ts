@@ -1,9 +1,10 @@
 import { Endpoint, endpointInternals } from "../../endpoint.ts";
 import { ConfigError, describe } from "../../errors.ts";
 import { checkOptions, integer, method, type OptionCheck, strings } from "../../options.ts";
-import type { BroadcastStep, ClosedStep, ConnectedStep, TraceStep } from "../../tracing.ts";
+import type { BroadcastStep, ClosedStep, ConnectedStep, DecodedStep, TraceStep } from "../../tracing.ts";
+import type { ClientInfo } from "../request.ts";
 import { VirtualClock } from "../virtual-clock.ts";
-import { planOf, type Supplements } from "./plan.ts";
+import { planOf } from "./plan.ts";
 import { Player } from "./player.ts";
 import { readTrace } from "./trace-file.ts";
 
@@ -16,9 +17,11 @@ export interface ReplayOptions {
    */
   readonly volatile?: readonly string[];
   /** Called for each client: what it connects with. Needed where the recorded params were filtered. */
-  readonly connect?: Supplements["connect"];
-  /** Called for a client's message whose payload was filtered, cut or binary: returns the payload to send. */
-  readonly payload?: Supplements["payload"];
+  readonly connect?: (step: ConnectedStep) => ReplayedConnect | undefined;
+  /**
+   * Called for a client's message whose payload was filtered, cut or binary, at its time: returns the payload to send.
+   */
+  readonly payload?: (step: DecodedStep) => unknown;
   /**
    * Called for each broadcast and disconnect that no client's message has caused, at its time, in order to cause it
    * again: for what the app does outside of its channels. What comes by itself, as from timers, is to be left alone.
@@ -26,6 +29,13 @@ export interface ReplayOptions {
   readonly outside?: (step: BroadcastStep | ClosedStep, endpoint: Endpoint) => unknown;
   /** Real milliseconds that handlers may take. @default 1_000 */
   readonly timeout?: number;
+}
+
+/** What a recorded client connects with. */
+export interface ReplayedConnect {
+  /** Default: the recorded ones. */
+  readonly params?: object;
+  readonly info?: ClientInfo;
 }
 
 /** What has been replayed, and what hasn't. */
@@ -61,17 +71,17 @@ export async function replay(
   trace: string | URL | Iterable<TraceStep>,
   options: ReplayOptions,
 ): Promise<Replayed> {
-  const {
-    serve,
-    volatile = [],
-    timeout,
-    ...supplements
-  } = checkOptions<ReplayOptions>(options, OPTIONS, "replay");
+  const { serve, ...rest } = checkOptions<ReplayOptions>(options, OPTIONS, "replay");
   if (serve === undefined) {
     throw new ConfigError("invalid_option", "replay needs serve, which makes the endpoint");
   }
   const steps = await readTrace(trace);
-  const plan = planOf(steps, supplements as Supplements);
+  const { connect, payload, outside } = rest;
+  const plan = planOf(steps, {
+    connect: connect !== undefined,
+    payload: payload !== undefined,
+    outside: outside !== undefined,
+  });
   const clock = new VirtualClock(steps[0]?.at);
   const endpoint = serve(clock);
   if (!(endpoint instanceof Endpoint) || endpointInternals(endpoint).clock !== clock) {
@@ -80,7 +90,7 @@ export async function replay(
       `replay: serve must return a new Endpoint({ clock }) on the clock that it is given, got ${describe(endpoint)}`,
     );
   }
-  const player = new Player(endpoint, clock, { volatile, timeout, outside: supplements.outside });
+  const player = new Player(endpoint, clock, rest);
   try {
     assertMounted(
       endpoint,
