@@ -120,6 +120,34 @@ describe("a trace of documents", () => {
     }
   });
 
+  it("gives what no push has caused an id of its own", async () => {
+    const log = new GatedLog();
+    const served = await serveDocuments({ documents: { log } });
+    const ada = await served.enter();
+    const bob = await served.lurk({ user: "bob" });
+    const trace = served.endpoint.trace();
+    const release = log.holdAppends();
+    const ref = ada.send("submitOp", ada.submission(ada.op("a")));
+    await ada.settle();
+    // His join goes into the record behind that one.
+    const token = served.token({ user: "bob" });
+    const connected = bob.connectDocument({ tenantId: "acme", id: "doc-1", token });
+    await bob.settle();
+    release();
+    await connected;
+    await ada.caughtUp(3);
+    const steps = trace.take();
+    const records = notes(steps).filter(({ name }) => name === "record_committed");
+    expect(records.map(({ facts }) => facts)).to.deep.equal([
+      { first: 2, last: 2, pushes: 1 },
+      { first: 3, last: 3, pushes: 0 },
+    ]);
+    const own = submission(steps, ref);
+    expect(own).to.include(records[0]).and.not.include(records[1]);
+    const joined = steps.filter(({ id }) => id === records[1]?.id);
+    expect(joined.map(({ step }) => step)).to.deep.equal(["note", "frame_out"]);
+  });
+
   it("names who doesn't get ops at once, and why", async () => {
     const served = await serveDocuments();
     const ada = await served.enter();

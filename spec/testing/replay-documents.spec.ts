@@ -65,6 +65,6 @@ describe("replay of documents", () => {
         server((contents) => contents !== "b"),
       ),
     );
-    expect(failed.message).to.include("connection 2");
+    expect(failed.message).to.include('connection 1 (UserSocket) gets another payload with "op"');
   });
 });

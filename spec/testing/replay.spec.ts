@@ -147,6 +147,12 @@ describe("replay", () => {
     expect(await replay(file, { serve: server() })).to.include({ clients: 2, sent: 7, compared: 10 });
   });
 
+  it("takes steps in the order in which they happened, however they are told", async () => {
+    // A filter that matches late tells what came before late, too.
+    const steps = (await conversation()).reverse();
+    expect(await replay(steps, { serve: server() })).to.include({ clients: 2, sent: 7, compared: 10 });
+  });
+
   it("fails where a reply differs, with the difference and the transcript", async () => {
     const { trace, enter } = await record();
     const ada = await enter("ada");
