@@ -162,29 +162,37 @@ describe("clients of a document kit", () => {
       kit.log.hold("append");
       ada.submitOp({ contents: 2 });
       await kit.settle();
-      bob.submitOp({ contents: "of bob" });
       ada.submitOp({ contents: 3 }, { contents: 4, metadata: "m" });
-      await kit.settle();
-      const again = ada.reconnect();
+      // Who loses the right to write loses what waits.
+      ada.refreshToken(kit.tokens.readOnly({ user: "ada" }));
+      await ada.assertPush("phx_error");
       kit.log.release();
-      const resumed = await again;
-      expect(resumed.clientId).to.not.equal(ada.clientId);
-      expect(resumed.resumed).to.include({ clientId: ada.clientId });
-      expect(ada.socket.closed).to.include({ code: 1000 });
+      await bob.assertReply(bob.submitOp({ contents: "of bob" }), "ok");
 
-      const sequenced = resumed.resumed?.lastClientSequenceNumber ?? 0;
-      expect(resumed.unanswered.map(({ contents }) => contents)).to.deep.equal(
-        [2, 3, 4].slice(sequenced - 1),
-      );
-      const ref = resumed.resend();
-      if (ref !== null) await resumed.assertReply(ref, "ok");
-      expect(resumed.resend()).to.equal(null);
-      expect(resumed.unanswered).to.deep.equal([]);
+      const again = await ada.reconnect();
+      expect(ada.socket.closed).to.include({ code: 1000 });
+      expect(again.clientId).to.not.equal(ada.clientId);
+      expect(again.resumed).to.include({ clientId: ada.clientId, lastClientSequenceNumber: 2 });
+      expect(again.unanswered.map(({ contents }) => contents)).to.deep.equal([3, 4]);
+      await again.assertReply(again.resend() as string, "ok");
+      expect([again.resend(), again.unanswered]).to.deep.equal([null, []]);
       const { ops } = await bob.requestOps({ from: 0 });
-      const own = ops.filter(({ type, clientId }) => type === "op" && clientId !== bob.clientId);
-      expect(own.map(({ contents }) => contents)).to.deep.equal([1, 2, 3, 4]);
-      const seen = [...ada.ops, ...resumed.ops].map(({ sequenceNumber }) => sequenceNumber);
+      const written = ops.filter(({ type, clientId }) => type === "op" && clientId !== bob.clientId);
+      expect(written.map(({ contents }) => contents)).to.deep.equal([1, 2, 3, 4]);
+      expect(written.at(-1)).to.include({ metadata: "m", clientSequenceNumber: 2 });
+      const seen = [...ada.ops, ...again.ops].map(({ sequenceNumber }) => sequenceNumber);
       expect(seen).to.deep.equal(ops.map(({ sequenceNumber }) => sequenceNumber));
+    });
+
+    it("resend nothing, if all was sequenced after they had gone", async () => {
+      const { kit, ada, bob } = await newPair();
+      kit.log.hold("append");
+      ada.submitOp({ contents: 1 });
+      const reconnecting = ada.reconnect();
+      kit.log.release();
+      const again = await reconnecting;
+      expect([again.resumed?.lastClientSequenceNumber, again.resend()]).to.deep.equal([1, null]);
+      await bob.assertOp({ contents: 1 });
     });
 
     it("take over from a client that is still there", async () => {

@@ -16,7 +16,7 @@ import { type Failure, failure } from "../failure.ts";
 import { comparison } from "../inbox.ts";
 import { shown } from "../match.ts";
 import type { TestSocket } from "../test-socket.ts";
-import type { VirtualClock } from "../virtual-clock.ts";
+import { VirtualClock } from "../virtual-clock.ts";
 import { type AnyDocumentChannel, type ReconnectOptions, TestDocumentClient } from "./document-client.ts";
 import {
   type CheckedDocumentCase,
@@ -64,7 +64,9 @@ export class DocumentCase<C extends AnyDocumentChannel = AnyDocumentChannel> ext
 
   /** @internal */
   constructor(options: CheckedDocumentCase<C>) {
-    const { tenant, document, secret, clock = "virtual", timeout, heartbeatIntervalMs, ...rest } = options;
+    const { tenant, document, secret, timeout, heartbeatIntervalMs, ...rest } = options;
+    // Tokens count in whole seconds: this way `expiresIn: 60` is over after `advance(60_000)`.
+    const clock = rest.clock ?? new VirtualClock(Math.ceil(Date.now() / 1000) * 1000);
     super(null, { clock, timeout, heartbeatIntervalMs });
     this.tenant = tenant;
     this.document = document;

@@ -32,13 +32,10 @@ export interface LogFailure {
 
 const calls: OptionCheck<readonly LogCall[]> = (value, name) => {
   const list: unknown[] = Array.isArray(value) ? value : [value];
-  if (list.length > 0 && list.every((call) => (CALLS as readonly unknown[]).includes(call))) {
-    return list as LogCall[];
-  }
-  throw new ConfigError(
-    "invalid_option",
-    `${name} must be among ${CALLS.join(", ")}, got ${describe(value)}`,
-  );
+  const wrong = list.find((call) => !(CALLS as readonly unknown[]).includes(call));
+  if (list.length > 0 && wrong === undefined) return list as LogCall[];
+  const got = list.length === 0 ? "none" : describe(wrong);
+  throw new ConfigError("invalid_option", `${name} must be among ${CALLS.join(", ")}, got ${got}`);
 };
 
 const FAILURE: { readonly [K in keyof LogFailure]-?: OptionCheck<NonNullable<LogFailure[K]>> } = {
