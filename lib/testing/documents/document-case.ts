@@ -67,17 +67,20 @@ export class DocumentCase<C extends AnyDocumentChannel = AnyDocumentChannel> ext
     const { tenant, document, secret, timeout, heartbeatIntervalMs, ...rest } = options;
     // Tokens count in whole seconds: this way `expiresIn: 60` is over after `advance(60_000)`.
     const clock = rest.clock ?? new VirtualClock(Math.ceil(Date.now() / 1000) * 1000);
+    const key = secret === undefined ? null : secretKey(secret, "documentCase: secret");
+    const documents = rest.documents ?? newDocuments(tenant, secret ?? randomBytes(32), rest.log);
     super(null, { clock, timeout, heartbeatIntervalMs });
     this.tenant = tenant;
     this.document = document;
+    this.documents = documents;
+    this.tenants = documents.tenants;
+    this.#secret = key;
     this.#ownsDocuments = rest.documents === undefined;
-    this.#secret = secret === undefined ? null : secretKey(secret, "documentCase: secret");
-    this.documents = rest.documents ?? newDocuments(tenant, secret ?? randomBytes(32), rest.log);
-    this.tenants = this.documents.tenants;
-    this.#log = this.documents.log instanceof TestOpLog ? this.documents.log : null;
-    this.#channelClass = serving(rest.channel, this.documents);
-    this.documents.mounted(this.endpoint);
-    if (!isOn(this.documents, this.clock)) {
+    this.#log = documents.log instanceof TestOpLog ? documents.log : null;
+    this.#channelClass = serving(rest.channel, documents);
+    documents.mounted(this.endpoint);
+    if (!isOn(documents, this.clock)) {
+      void super.close();
       throw new ConfigError(
         "invalid_option",
         "documentCase: the documents have another clock than the kit: make new Documents for each test, or give both the same VirtualClock",
