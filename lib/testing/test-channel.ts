@@ -244,8 +244,8 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
     match: unknown,
     options: AssertOptions | undefined,
     filter?: (item: Item) => boolean,
+    call = `${method}(${shown(event)}${argument(match)})`,
   ): Promise<unknown> {
-    const call = `${method}(${shown(event)}${argument(match)})`;
     assertEvent(method, event);
     const { timeout } = assertOptions(options, method, this.#kit.timeout);
     let found: Item | undefined;
@@ -276,9 +276,10 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
     event: string,
     match: unknown,
     options: RefuteOptions | undefined,
+    call = `${method}(${shown(event)}${argument(match)})`,
   ): Promise<void> {
     assertEvent(method, event);
-    return this.#refute(`${method}(${shown(event)}${argument(match)})`, method, options, () => {
+    return this.#refute(call, method, options, () => {
       const item = inbox.find(event, match);
       return item === undefined ? null : `${item.event} ${shown(item.payload)} came`;
     });

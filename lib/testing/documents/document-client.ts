@@ -6,6 +6,7 @@ import { describe, StateError } from "../../errors.ts";
 import type { Socket } from "../../socket.ts";
 import type { AssertOptions, RefuteOptions } from "../assert-options.ts";
 import { Inbox, type Item } from "../inbox.ts";
+import { shown } from "../match.ts";
 import { TestChannel } from "../test-channel.ts";
 import type { TestSocket } from "../test-socket.ts";
 import type { DocumentCase } from "./document-case.ts";
@@ -284,12 +285,15 @@ export class TestDocumentClient<C extends AnyDocumentChannel = AnyDocumentChanne
    * @throws AssertionError if none matches when all is at rest.
    */
   async assertOp(match?: unknown, options?: AssertOptions): Promise<SequencedOp> {
-    return (await this.take("assertOp", "op", this.#incoming, "op", match, options)) as SequencedOp;
+    const call = `assertOp(${match === undefined ? "" : shown(match)})`;
+    const found = this.take("assertOp", "message", this.#incoming, "op", match, options, undefined, call);
+    return (await found) as SequencedOp;
   }
 
   /** Waits until all is at rest, and checks that no such op has come, or that all were taken. */
   refuteOp(match?: unknown, options?: RefuteOptions): Promise<void> {
-    return this.refuteItem("refuteOp", this.#incoming, "op", match, options);
+    const call = `refuteOp(${match === undefined ? "" : shown(match)})`;
+    return this.refuteItem("refuteOp", this.#incoming, "op", match, options, call);
   }
 
   /**
