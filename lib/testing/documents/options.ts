@@ -8,7 +8,7 @@ import type { Secret } from "../../documents/secret.ts";
 import { ConfigError, describe } from "../../errors.ts";
 import { checkOptions, having, type OptionCheck } from "../../options.ts";
 import type { Socket } from "../../socket.ts";
-import type { ChannelCaseOptions } from "../channel-case.ts";
+import type { ChannelCaseOptions } from "../options.ts";
 import { TestSocket } from "../test-socket.ts";
 import { VirtualClock } from "../virtual-clock.ts";
 import type { AnyDocumentChannel } from "./document-client.ts";
