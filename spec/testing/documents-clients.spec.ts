@@ -97,6 +97,8 @@ describe("clients of a document kit", () => {
       sequenceNumber: 3,
     });
     await ada.assertReply(ada.submitOp({ contents: "b" }), "ok", { sequenceNumber: 4 });
+    const repeated = ada.submitOp({ contents: "a", clientSequenceNumber: 1 });
+    await ada.assertReply(repeated, "ok", { sequenceNumber: 3 });
     expect(ada.nextClientSequenceNumber).to.equal(3);
   });
 
@@ -213,8 +215,10 @@ describe("clients of a document kit", () => {
         lastSeenSequenceNumber: 0,
         token: kit.tokens.readOnly({ user: "ada" }),
       });
-      expect([again.mode, again.resumed, again.initialMessages.length]).to.deep.equal(["read", null, 4]);
+      expect([again.mode, again.initialMessages.length]).to.deep.equal(["read", 4]);
       expect(again.socket.id).to.equal("ada");
+      const { resumed } = await ada.reconnect({ resume: false });
+      expect([resumed, (await ada.reconnect()).resumed?.clientId]).to.deep.equal([null, ada.clientId]);
     });
 
     it("are refused by an assertion that says why", async () => {

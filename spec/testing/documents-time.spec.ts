@@ -121,9 +121,11 @@ describe("the log of a document kit", () => {
 
   it("loses answers: an append that was made counts once", async () => {
     const { kit, ada, bob } = await newPair();
+    const stored = async () => (await kit.log.inner.state({ tenant: "acme", document: "doc-1" })).head.sn;
     kit.log.fail({ calls: ["append"], unanswered: true });
     const ref = ada.submitOp({ contents: 1 });
     await ada.refuteReply(ref);
+    expect(await stored()).to.equal(3);
     kit.log.release();
     await kit.clock.advance(1_000);
     await ada.assertReply(ref, "ok", { first: 3, sequenceNumber: 3 });
@@ -218,8 +220,10 @@ describe("a document kit's close", () => {
     const documents = new Documents({ tenants, log: new TestOpLog() });
     const kit = documentCase({ documents });
     const ada = await kit.connectDocument();
+    kit.log.hold();
     ada.submitOp({ contents: "last" });
     await kit.close();
+    expect(kit.log.waiting).to.equal(0);
     const next = documentCase({ documents, clock: kit.clock });
     const bob = await next.connectDocument({ user: "bob" });
     expect(bob.ops.map(({ type }) => type)).to.deep.equal(["join", "op", "leave", "join"]);
