@@ -213,7 +213,7 @@ ${snippet("registry.lookup")}
     };
     const listed: readonly [what: string, limit: number][] = [
       ["ops of one push", MAX_OPS],
-      ["ops of one client", constant("ordering", "MAX_QUEUED_OPS")],
+      ["ops of one client", constant("waiting", "MAX_QUEUED_OPS")],
       ["nesting", MAX_NESTING],
       ["an op's type", constant("submission", "MAX_TYPE_LENGTH")],
       ["signals of one push", constant("signals", "MAX_SIGNALS")],
