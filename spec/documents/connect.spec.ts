@@ -2,15 +2,10 @@ import { expect } from "chai";
 import { error } from "../../lib/index.ts";
 import type { DocumentPeer, Json } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
+import { numbers, range } from "./numbers.ts";
 import { documentsInMemory, FULL, READ, WRITE } from "./served.ts";
 
 const KB = 1024;
-
-/** The sequence numbers of some ops. */
-const numbers = (ops: readonly { readonly sequenceNumber: number }[]) =>
-  ops.map(({ sequenceNumber }) => sequenceNumber);
-/** So many numbers, from the first. */
-const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 describe("connect_document", () => {
   it("answers with the reply, then the event, then ops, with these fields", async () => {

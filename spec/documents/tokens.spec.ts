@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { type Claims, TenantSecrets } from "../../lib/documents/index.ts";
 import { error, ok } from "../../lib/index.ts";
 import { Gate } from "../support/gate.ts";
-import type { DocumentPeer } from "./document-peer.ts";
+import type { DocumentPeer, Incoming } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
 import { documentsInMemory, FULL, OTHER_SECRET, READ, SECRET, WRITE } from "./served.ts";
 
@@ -170,10 +170,10 @@ describe("a token's end", () => {
     served.clock.skip(9000);
     expect(await besidesOps(ada)).to.deep.equal(["token_expiring"]);
     served.clock.skip(1100);
-    const nack = await ada.next("nack");
-    expect(nack).to.deep.include({ clientId: "", operation: null, sequenceNumber: 2 });
-    expect(nack.content).to.include({ code: 401, type: "AuthorizationError" });
-    expect(await ada.next("phx_error")).to.deep.equal({ reason: "channel_crash" });
+    const [nack, end, ...rest] = (await ada.settle()) as [Incoming, Incoming];
+    expect(nack.payload).to.deep.include({ clientId: "", operation: null, sequenceNumber: 2 });
+    expect(nack.payload.content).to.include({ code: 401, type: "AuthorizationError" });
+    expect([end.event, end.payload, rest]).to.deep.equal(["phx_error", { reason: "channel_crash" }, []]);
     expect((await bob.caughtUp(3)).at(-1)).to.include({
       type: "leave",
       contents: ada.clientId,
