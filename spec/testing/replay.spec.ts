@@ -62,6 +62,13 @@ function app({ id = () => "x1", echo = (payload) => payload, silent, chatty, ban
       this.on("remind", function ({ after }: { after: number }) {
         this.sendSelf("tea", { after });
       });
+      this.on("follow", function () {
+        this.subscribe("news", { fastlane: true });
+        return ok();
+      });
+      this.on("tell", function (payload) {
+        this.endpoint.broadcast("news", "told", payload as object);
+      });
       this.on("bytes", (payload) => ok(payload as Uint8Array));
     }
   }
@@ -208,6 +215,21 @@ describe("replay", () => {
     await bob.next();
     await ada.next();
     expect(await replay(trace.take(), { serve: server() })).to.include({ compared: 5, sent: 5 });
+  });
+
+  it("compares broadcasts that reach clients from other topics", async () => {
+    const { trace, enter } = await record();
+    const ada = await enter("ada");
+    await ada.ask("1", "2", "room:a", "follow", {});
+    ada.send(["1", "3", "room:a", "tell", { n: 1 }]);
+    await ada.next();
+    const steps = trace.take();
+    expect(await replay(steps, { serve: server() })).to.include({ compared: 3 });
+    const other = steps.map((step) => (step.step === "broadcast" ? { ...step, payload: { n: 2 } } : step));
+    const failed = await failureOf(replay(other, { serve: server() }));
+    expect(failed.message)
+      .to.include('gets another payload with "told"')
+      .and.include(".n: expected 2, got 1");
   });
 
   it("takes other values of volatile keys, and sends the new ones back where the old ones were sent", async () => {

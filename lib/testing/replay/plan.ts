@@ -86,8 +86,8 @@ class Planner {
   /** Messages of replayed clients, and of those that aren't. */
   readonly #ours = new Set<string>();
   readonly #foreign = new Set<string>();
-  /** Frames that may turn out to be no messages: where they stand, by id. */
-  readonly #undecoded = new Map<string, { readonly index: number; readonly step: FrameInStep }>();
+  /** Frames that may turn out to be no messages. */
+  readonly #undecoded = new Set<string>();
   /** A reply or push whose frame is about to go out, by connection. */
   readonly #pending = new Map<number, ReplyStep | PushStep>();
   /** The latest broadcasts of each message, and how many of their frames the trace has. */
@@ -186,7 +186,7 @@ class Planner {
       return;
     }
     this.#ours.add(step.id);
-    this.#undecoded.set(step.id, { index: this.#actions.length, step });
+    this.#undecoded.add(step.id);
     this.#actions.push({ do: "garble", step });
   }
 
