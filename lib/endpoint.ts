@@ -7,6 +7,8 @@ import { type Cancel, type Clock, systemClock } from "./clock.ts";
 import { assertEvent, assertTopic } from "./connection/arguments.ts";
 import { CLOSE } from "./connection/close-codes.ts";
 import { Counters } from "./connection/counters.ts";
+import type { Trace, TraceOptions } from "./debug/trace.ts";
+import { EndpointTracer, type Explanation } from "./debug/tracer.ts";
 import { ConfigError, describe, StateError } from "./errors.ts";
 import { filterParameters, guardedLogger, type Logger, quietLogger } from "./logger.ts";
 import { Mount, type MountHost, type MountMatch, type MountOptions, pathSegments } from "./mount.ts";
@@ -17,6 +19,7 @@ import type { Broadcast } from "./pubsub/broadcast.ts";
 import { PubSub } from "./pubsub/pubsub.ts";
 import type { Socket, SocketClass } from "./socket.ts";
 import { telemetry } from "./telemetry.ts";
+import type { Tracer } from "./tracing.ts";
 import { requestTarget, splitTarget } from "./transport/connect-info.ts";
 import { refuseUpgrade } from "./transport/refusal.ts";
 
@@ -90,6 +93,8 @@ export interface EndpointInternals {
   readonly pubsub: PubSub;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Takes the steps of parts that stand on channels. */
+  readonly tracer: Tracer;
   /** Called when the endpoint closes, before its pubsub adapter does. */
   onClose(callback: () => void): void;
 }
@@ -111,6 +116,7 @@ export class Endpoint {
       pubsub: endpoint.#pubsub,
       clock: endpoint.#clock,
       logger: endpoint.#logger,
+      tracer: endpoint.#tracer,
       onClose: (callback) => endpoint.#onClose.push(callback),
     });
   }
@@ -118,6 +124,7 @@ export class Endpoint {
   readonly #onClose: (() => void)[] = [];
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #tracer: EndpointTracer;
   readonly #pubsub: PubSub;
   readonly #mountHost: MountHost;
   readonly #counters = new Counters();
@@ -138,17 +145,24 @@ export class Endpoint {
     const words = (checked.filterParameters ?? ["password", "token", "secret"]).map((word) =>
       word.toLowerCase(),
     );
-    this.#pubsub = new PubSub(checked.pubsub ?? null, (error, envelope, what) => {
-      this.#logger.error({ err: error, topic: envelope?.key, event: envelope?.event }, what);
-    });
+    const filter = (value: unknown) => filterParameters(value, words);
+    this.#tracer = new EndpointTracer(this.#clock, filter);
+    this.#pubsub = new PubSub(
+      checked.pubsub ?? null,
+      (error, envelope, what) => {
+        this.#logger.error({ err: error, topic: envelope?.key, event: envelope?.event }, what);
+      },
+      this.#tracer,
+    );
     this.#mountHost = {
       endpoint: this,
       pubsub: this.#pubsub,
       counters: this.#counters,
       clock: this.#clock,
+      tracer: this.#tracer,
       logger: this.#logger,
       logs: this.#logger !== quietLogger,
-      filter: (value) => filterParameters(value, words),
+      filter,
       secret: checked.secret === undefined ? randomBytes(32) : Buffer.from(checked.secret),
     };
   }
@@ -446,6 +460,31 @@ export class Endpoint {
     }
     for (const callback of this.#onClose) callback();
     await this.#pubsub.close();
+    this.#tracer.close();
+  }
+
+  // ── looking on ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Follows messages through this node, step by step: from the frame that came in to every frame that went out for
+   * it. Without options, all messages. Keys that `filterParameters` name are hidden. It costs time while it is open,
+   * so close it, or leave its loop.
+   *
+   * @throws ConfigError (`invalid_option`, `unknown_option`)
+   */
+  trace(options?: TraceOptions): Trace {
+    return this.#tracer.open(options);
+  }
+
+  /**
+   * Tells what is known of a refusal, an error reply, a crash or a close, by the id that is in its log line; and,
+   * while a trace is open, of any message. The latest 500 of each kind are kept.
+   *
+   * @returns Null if the id isn't known, or not any more.
+   * @throws ConfigError (`invalid_argument`) if the id isn't a string.
+   */
+  explain(id: string): Explanation | null {
+    return this.#tracer.explain(id);
   }
 
   /** What this node holds at the moment. */

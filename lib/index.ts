@@ -10,6 +10,8 @@ export type {
 export { Channel } from "./channel.ts";
 export type { Cancel, Clock } from "./clock.ts";
 export type { RateLimit } from "./connection/rate-limit.ts";
+export type { Trace, TraceOptions } from "./debug/trace.ts";
+export type { Explanation } from "./debug/tracer.ts";
 export type { DrainOptions, EndpointOptions, EndpointStats } from "./endpoint.ts";
 export { Endpoint } from "./endpoint.ts";
 export {
@@ -49,6 +51,7 @@ export type {
   TelemetryContext,
 } from "./telemetry.ts";
 export { telemetry } from "./telemetry.ts";
+export type { FailureStep, TraceStep } from "./tracing.ts";
 export type { ConnectInfo } from "./transport/connect-info.ts";
 export type { CheckOrigin } from "./transport/origin.ts";
 export type { Refusal } from "./transport/refusal.ts";

@@ -18,6 +18,7 @@ import { V2JSONSerializer } from "./protocol/v2-json.ts";
 import type { PubSub } from "./pubsub/pubsub.ts";
 import { assertSchema } from "./schema.ts";
 import { Socket, type SocketClass } from "./socket.ts";
+import type { Tracer } from "./tracing.ts";
 import type { Connect, OnRefusal } from "./transport/accept.ts";
 import { LongPolling } from "./transport/longpoll.ts";
 import { type CheckOrigin, originCheck } from "./transport/origin.ts";
@@ -145,6 +146,7 @@ export interface MountHost {
   readonly pubsub: PubSub;
   readonly counters: Counters;
   readonly clock: Clock;
+  readonly tracer: Tracer;
   readonly logger: Logger;
   /** False if the logger is the quiet one. */
   readonly logs: boolean;

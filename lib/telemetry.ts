@@ -39,6 +39,8 @@ export type RefusalCause =
   | "vsn";
 
 export interface SocketRefused extends TelemetryContext {
+  /** For `endpoint.explain`. */
+  readonly id: string;
   readonly cause: RefusalCause;
   /** The HTTP status of a refused upgrade. */
   readonly status: number;
@@ -62,6 +64,8 @@ export interface SocketDrained {
 export interface SocketClosed extends TelemetryContext {
   readonly serializer: string;
   readonly socketId: string | null;
+  /** For `endpoint.explain`; null if the client closed in good order. */
+  readonly id: string | null;
   readonly code: number;
   readonly reason: string;
   /** How long it was connected. */
@@ -77,6 +81,8 @@ export interface ChannelTelemetry extends TelemetryContext {
 }
 
 export interface ChannelJoined extends ChannelTelemetry {
+  /** For `endpoint.explain`; null if it was joined. */
+  readonly id: string | null;
   readonly params: unknown;
   readonly result: "ok" | "error";
   readonly duration: number;
@@ -86,6 +92,8 @@ export interface ChannelJoined extends ChannelTelemetry {
 export type HandlerResult = "ok" | "error" | "noreply" | "stop" | "crash" | (string & {});
 
 export interface ChannelHandledIn extends ChannelTelemetry {
+  /** For `endpoint.explain`, if the reply is an error; else null. */
+  readonly id: string | null;
   readonly event: string;
   readonly params: unknown;
   readonly result: HandlerResult;
@@ -106,6 +114,8 @@ export interface ChannelTerminated extends ChannelTelemetry {
 }
 
 export interface ChannelErrored extends ChannelTelemetry {
+  /** For `endpoint.explain`. */
+  readonly id: string;
   /** Where: `join`, `handleIn`, `handleOut`, `handleInfo`, `deferReply`, `terminate`, or `stop`. */
   readonly callback: string;
   readonly error: unknown;

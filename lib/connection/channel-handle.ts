@@ -81,6 +81,12 @@ export class ChannelHandle implements ChannelContext {
         "deferReply needs a message to answer: call it in handleIn, before the handler has returned",
       );
     }
+    const { tracer } = process.connection.host;
+    if (tracer.active && inHand !== null) {
+      const { topic, joinRef } = process;
+      const { ref, event } = inHand;
+      tracer.step({ step: "deferred", topic, joinRef, ref, event }, process.whom);
+    }
     if (promise !== undefined) {
       Promise.resolve(promise).then(
         (result: unknown) => {
@@ -105,13 +111,15 @@ export class ChannelHandle implements ChannelContext {
     const process = this.#process;
     if (process.state === "ended") return false;
     const info: Info = { kind: "info", message, cancelled: false };
+    const { tracer, clock } = process.connection.host;
+    if (tracer.active) tracer.follow(info);
     if (after === undefined) {
       process.post(info);
       return () => {
         info.cancelled = true;
       };
     }
-    const stop = process.connection.host.clock.schedule(() => {
+    const stop = clock.schedule(() => {
       this.#timers?.delete(cancel);
       process.post(info);
     }, after);
@@ -164,7 +172,7 @@ export class ChannelHandle implements ChannelContext {
   }
 
   send(envelope: Envelope): boolean {
-    return this.#process.mayPush && this.#process.fastlane(envelope);
+    return this.#process.mayPush && this.#process.fastlane(envelope) === "sent";
   }
 
   isBehind(bytes: number): boolean {
@@ -201,10 +209,11 @@ export class ChannelHandle implements ChannelContext {
   }
 
   unhandled(kind: "event" | "message", what: string): void {
-    const { route, connection } = this.#process;
+    const { route, connection, inHand } = this.#process;
     const topic = printable(this.topic);
+    const id = kind === "event" && inHand !== null ? { id: this.#process.failureId(inHand) } : {};
     connection.host.report.logger.warn(
-      { topic: this.topic, channel: route.name },
+      { ...id, topic: this.topic, channel: route.name },
       kind === "event"
         ? `no handler for the event ${describe(what)} on ${topic} (${route.name})`
         : `handleInfo got ${what} on ${topic}, which ${route.name} doesn't handle`,

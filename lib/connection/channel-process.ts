@@ -1,13 +1,14 @@
-import { type Channel, hasHandler, type TerminateReason } from "../channel.ts";
+import type { Channel, TerminateReason } from "../channel.ts";
 import { printable } from "../errors.ts";
 import { type Message, PHX_CLOSE, PHX_ERROR, PHX_JOIN, PHX_LEAVE, type Ref } from "../protocol/message.ts";
 import { EMPTY_PAYLOAD, type EncodedPayload } from "../protocol/payload.ts";
 import type { Envelope } from "../pubsub/broadcast.ts";
-import { NoReply, Reply, Stop } from "../reply.ts";
-import type { HandlerResult } from "../telemetry.ts";
-import { type Callback, invalidReturn, isResult, settle, thrownResult, validated } from "./callbacks.ts";
+import { Reply } from "../reply.ts";
+import type { Delivery } from "../tracing.ts";
+import { type Callback, invalidReturn, isResult, thrownResult, validated } from "./callbacks.ts";
 import { ChannelHandle } from "./channel-handle.ts";
 import type { Connection } from "./connection.ts";
+import { callApp, handleIn, handleInfo, handleOut } from "./handling.ts";
 import { LazySignal } from "./lazy-signal.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { RateMeter } from "./rate-limit.ts";
@@ -15,8 +16,6 @@ import type { ReportedChannel } from "./reporter.ts";
 import type { Route } from "./routes.ts";
 import { type BroadcastSink, Subscriptions } from "./subscriptions.ts";
 
-/** The event by which a client brings a new token. */
-const ACCESS_TOKEN = "access_token";
 const CRASHED = JSON.stringify({ reason: "join crashed" });
 const CHANNEL_CRASH = JSON.stringify({ reason: "channel_crash" });
 
@@ -37,7 +36,10 @@ type Item =
 /** The client's message that a handler works on. */
 export interface InHand {
   readonly ref: Ref;
+  readonly event: string;
   answered: boolean;
+  /** The id by which the log and `explain` know its error reply, if it gets one. */
+  failure: string | null;
 }
 
 /**
@@ -108,8 +110,8 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     return this.connection.serializer.name;
   }
 
-  get socketId(): string | null {
-    return this.connection.id;
+  get whom(): Connection {
+    return this.connection;
   }
 
   // ── what the connection calls ──────────────────────────────────────────────────────────────────────────────
@@ -117,7 +119,10 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   /** Runs the join; its reply may be out when this returns. */
   start(): void {
     const payload = this.#join?.payload;
-    settle(
+    callApp(
+      this,
+      "join",
+      PHX_JOIN,
       () => {
         this.#handle.assigns = { ...this.connection.socket.assigns, ...this.route.assigns };
         const channel = new this.route.channelClass(this.#handle);
@@ -153,7 +158,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   /** The client closed the connection, or the server drains: what was received before is handled first. */
   endGently(reason: TerminateReason): void {
-    if (this.#state === "joined") this.#mailbox.post({ kind: "end", reason });
+    if (this.#state === "joined") this.post({ kind: "end", reason });
     else if (this.#state === "joining") this.#abandon(reason);
   }
 
@@ -186,7 +191,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   }
 
   push(event: string, payload: EncodedPayload): boolean {
-    if (this.route.drops?.has(event) && this.connection.drops()) return false;
+    if (this.route.drops?.has(event) && this.connection.drops(this.topic)) return false;
     if (this.#unreleased === null)
       return this.connection.push(this.joinRef, null, this.topic, event, payload);
     this.#unreleased.push([event, payload]);
@@ -194,6 +199,8 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   }
 
   post(item: Item): void {
+    const { tracer } = this.connection.host;
+    if (tracer.active) tracer.follow(item);
     this.#mailbox.post(item);
   }
 
@@ -207,29 +214,43 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
       return false;
     }
     inHand.answered = true;
+    if (reply.status === "error") {
+      const { report } = this.connection.host;
+      const { ref, event } = inHand;
+      const message = { joinRef: this.joinRef, ref, topic: this.topic, event };
+      report.denied(this.connection, message, reply.encoded, this.name, this.failureId(inHand));
+    }
     return this.connection.reply(this.joinRef, inHand.ref, this.topic, reply.status, reply.encoded);
   }
 
-  misreturned(callback: Callback, where: string, result: unknown): void {
-    this.crash(callback, invalidReturn(this.route.name, callback, where, result));
+  /** The id of a message's error reply, for a log line that comes before it. */
+  failureId(inHand: InHand): string {
+    const { tracer } = this.connection.host;
+    inHand.failure ??= tracer.cause ?? tracer.newId();
+    return inHand.failure;
   }
 
-  crash(callback: Callback, thrown: unknown, where: string = callback): void {
-    const error = isResult(thrown) ? thrownResult(this.route.name, where, thrown) : thrown;
-    this.connection.host.report.errored(this, callback, error);
+  misreturned(callback: Callback, where: string, result: unknown, event?: string): void {
+    this.crash(callback, invalidReturn(this.route.name, callback, where, result), event);
+  }
+
+  /** @param event That of the message or broadcast in hand. */
+  crash(callback: Callback, thrown: unknown, event?: string): void {
+    const error = isResult(thrown) ? thrownResult(this.route.name, callback, thrown) : thrown;
+    this.connection.host.report.errored(this, callback, error, event);
     if (this.#state === "joined") this.#answerLate(this.#end({ kind: "error", error }, PHX_ERROR));
   }
 
   // ── where broadcasts go ────────────────────────────────────────────────────────────────────────────────────
 
-  fastlane(envelope: Envelope): boolean {
+  fastlane(envelope: Envelope): Delivery {
     const frame = envelope.frame(this.connection.serializer, this.topic);
-    if (frame === null) return false;
+    if (frame === null) return "uncarried";
     return this.connection.sendShared(frame, this.route.drops?.has(envelope.event) ?? false);
   }
 
   queue(kind: "out" | "broadcast", envelope: Envelope): void {
-    this.#mailbox.post({ kind, envelope });
+    this.post({ kind, envelope });
   }
 
   overflow(): void {
@@ -242,7 +263,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
       this.#joinFailed(invalidReturn(this.route.name, "join", "join", result));
     } else if (result.status === "error") {
-      this.#refused(result.encoded);
+      this.#refused(result.encoded, null);
     } else if (this.#abandoned !== null) {
       this.#joined(result);
     } else {
@@ -252,8 +273,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   #joinFailed(thrown: unknown): void {
     const error = isResult(thrown) ? thrownResult(this.route.name, "join", thrown) : thrown;
-    this.connection.host.report.errored(this, "join", error);
-    this.#refused(CRASHED);
+    this.#refused(CRASHED, this.connection.host.report.errored(this, "join", error, PHX_JOIN));
   }
 
   #joined(result: Reply): void {
@@ -264,31 +284,34 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
       return;
     }
     this.#state = "joined";
-    this.#answerJoin(result.status, result.encoded);
+    this.#answerJoin("ok", result.encoded, null);
     this.#since = this.connection.host.clock.now();
     this.subscriptions.open();
     this.#mailbox.open();
     this.#openDoor();
   }
 
-  #refused(payload: EncodedPayload): void {
+  /** @param crash The id of the crash that refuses it. */
+  #refused(payload: EncodedPayload, crash: string | null): void {
     this.#state = "ended";
     this.abort.abortSoon();
     this.#cleanUp();
     this.connection.forget(this);
     if (this.#abandoned === null) {
-      this.#answerJoin("error", payload);
+      const { report } = this.connection.host;
+      const id = report.denied(this.connection, this.#join as Message, payload, this.name, crash);
+      this.#answerJoin("error", payload, id);
       this.#openDoor();
     }
     this.#done();
   }
 
-  #answerJoin(status: string, payload: EncodedPayload): void {
+  #answerJoin(result: "ok" | "error", payload: EncodedPayload, id: string | null): void {
     const join = this.#join as Message;
     this.#join = null;
-    this.connection.reply(this.#rawJoinRef, join.ref, this.topic, status, payload);
-    const result = status === "ok" ? "ok" : "error";
-    this.connection.host.report.joined(this, this.route.logJoin, result, join.payload, this.#since);
+    this.#traceJoin(result);
+    this.connection.reply(this.#rawJoinRef, join.ref, this.topic, result, payload);
+    this.connection.host.report.joined(this, this.route.logJoin, result, join.payload, this.#since, id);
     this.#releaseReplaced();
   }
 
@@ -303,8 +326,16 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     for (const [event, payload] of pushes) old.push(event, payload);
   }
 
+  #traceJoin(result: "ok" | "error" | "abandoned"): void {
+    const { tracer } = this.connection.host;
+    if (!tracer.active) return;
+    const { topic, joinRef, name: channel } = this;
+    tracer.step({ step: "joined", topic, joinRef, channel, result }, this.connection);
+  }
+
   #abandon(reason: TerminateReason): void {
     this.#abandoned = reason;
+    this.#traceJoin("abandoned");
     this.#door = null;
     this.#replaces = null;
     this.abort.abortSoon();
@@ -316,7 +347,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     const frames = this.#door;
     if (frames === null) return;
     this.#door = null;
-    for (const frame of frames) this.connection.route(frame);
+    for (const frame of frames) this.connection.reroute(frame);
     this.#checkCongestion();
   }
 
@@ -324,98 +355,33 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   #take(item: Message | Item): Promise<void> | undefined {
     if (this.#congested) this.#checkCongestion();
+    const { tracer } = this.connection.host;
+    return tracer.active ? tracer.resume(item, () => this.#run(item)) : this.#run(item);
+  }
+
+  #run(item: Message | Item): Promise<void> | undefined {
     const channel = this.#channel as Channel;
-    if (!("kind" in item)) return this.#handleFrame(channel, item);
+    if (!("kind" in item)) {
+      if (item.event !== PHX_LEAVE) return handleIn(this, channel, item);
+      this.connection.reply(this.joinRef, item.ref, this.topic, "ok", EMPTY_PAYLOAD);
+      this.#answerLate(this.#end({ kind: "left" }, PHX_CLOSE));
+      return undefined;
+    }
     switch (item.kind) {
       case "info":
-        return item.cancelled ? undefined : this.#handleInfo(channel, item.message);
+        return item.cancelled ? undefined : handleInfo(this, channel, item.message);
       case "broadcast":
         this.subscriptions.taken(item.envelope);
-        return this.#handleInfo(channel, item.envelope.broadcast);
+        return handleInfo(this, channel, item.envelope.broadcast);
       case "out":
         this.subscriptions.taken(item.envelope);
-        return this.#handleOut(channel, item.envelope);
+        return handleOut(this, channel, item.envelope);
       case "end":
         this.#end(item.reason, null);
         return undefined;
       case "final":
         return this.#terminate(channel);
     }
-  }
-
-  #handleFrame(channel: Channel, { event, payload, ref }: Message): Promise<void> | undefined {
-    if (event === PHX_LEAVE) {
-      this.connection.reply(this.joinRef, ref, this.topic, "ok", EMPTY_PAYLOAD);
-      this.#answerLate(this.#end({ kind: "left" }, PHX_CLOSE));
-      return undefined;
-    }
-    const { report } = this.connection.host;
-    const { logHandleIn } = this.route;
-    const started = report.timesHandledIn(logHandleIn) ? report.now : null;
-    const inHand: InHand = { ref, answered: false };
-    this.inHand = inHand;
-    const handled = (result: HandlerResult) => {
-      this.inHand = null;
-      if (started !== null) report.handledIn(this, logHandleIn, event, payload, result, started);
-    };
-    const refreshes = event === ACCESS_TOKEN && this.connection.refreshes && !hasHandler(channel, event);
-    return settle(
-      () => (refreshes ? this.connection.refresh(payload) : channel.handleIn(event, payload)),
-      (result) => {
-        if (result === undefined || result instanceof NoReply) {
-          handled("noreply");
-        } else if (result instanceof Reply) {
-          handled(result.status);
-          this.answer(inHand, result);
-        } else if (result instanceof Stop) {
-          handled("stop");
-          if (result.reply !== undefined) this.answer(inHand, result.reply);
-          this.stop(result.reason);
-        } else {
-          handled("crash");
-          this.misreturned("handleIn", `handleIn(${JSON.stringify(printable(event))})`, result);
-        }
-      },
-      (error) => {
-        handled("crash");
-        this.crash("handleIn", error);
-      },
-    );
-  }
-
-  #handleInfo(channel: Channel, message: unknown): Promise<void> | undefined {
-    return settle(
-      () => channel.handleInfo(message),
-      (result) => this.#handled("handleInfo", result),
-      (error) => this.crash("handleInfo", error),
-    );
-  }
-
-  #handleOut(channel: Channel, { broadcast }: Envelope): Promise<void> | undefined {
-    const { event, payload } = broadcast;
-    const { report } = this.connection.host;
-    const started = report.timesHandledOut ? report.now : null;
-    const handled = (result: HandlerResult) => {
-      if (started !== null) report.handledOut(this, event, result, started);
-    };
-    return settle(
-      () => channel.handleOut?.(event, payload),
-      (result) => handled(this.#handled("handleOut", result)),
-      (error) => {
-        handled("crash");
-        this.crash("handleOut", error);
-      },
-    );
-  }
-
-  #handled(callback: "handleInfo" | "handleOut", result: unknown): HandlerResult {
-    if (result === undefined || result instanceof NoReply) return "noreply";
-    if (result instanceof Stop && result.reply === undefined) {
-      this.stop(result.reason);
-      return "stop";
-    }
-    this.misreturned(callback, callback, result);
-    return "crash";
   }
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -438,19 +404,25 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   #end(reason: TerminateReason, event: typeof PHX_CLOSE | typeof PHX_ERROR | null): (Message | Item)[] {
     this.#state = "ended";
     this.#reason = reason;
+    const { tracer } = this.connection.host;
+    if (tracer.active) {
+      const { topic, joinRef, name: channel } = this;
+      const why = { channel, kind: reason.kind, reason: reason.reason };
+      tracer.step({ step: "ended", topic, joinRef, ...why }, this.connection);
+    }
     this.#cleanUp();
     this.connection.forget(this);
     if (event !== null) this.#sendClose(event);
     const rest = this.#mailbox.clear();
     this.#checkCongestion();
     this.abort.abortSoon();
-    this.#mailbox.post({ kind: "final" });
+    this.post({ kind: "final" });
     return rest;
   }
 
   /** Frames behind a leave, a stop or a throw are answered as if they had come after it. */
   #answerLate(rest: (Message | Item)[]): void {
-    for (const item of rest) if (!("kind" in item)) this.connection.route(item);
+    for (const item of rest) if (!("kind" in item)) this.connection.reroute(item);
   }
 
   #sendClose(event: typeof PHX_CLOSE | typeof PHX_ERROR): void {
@@ -471,7 +443,10 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
       this.connection.host.report.terminated(this, this.#reason, this.#since);
       this.#done();
     };
-    return settle(
+    return callApp(
+      this,
+      "terminate",
+      undefined,
       () => channel.terminate(this.#reason),
       finish,
       (error) => {

@@ -71,8 +71,8 @@ export function connect(
         if (!(outcome instanceof Connecting)) return outcome;
         return {
           open(transport) {
-            report.connected(serializer.name, params, started);
             const connection = new Connection(host, socket, outcome.id, serializer, transport);
+            report.connected(connection, params, started);
             link.connection = connection;
             if (socket.expiresAt !== null) connection.expiresAt(socket.expiresAt);
             options.opened(connection);

@@ -1,74 +1,53 @@
 import type { Clock } from "../clock.ts";
-import { describe, printable, ReturnError } from "../errors.ts";
-import {
-  HEARTBEAT_EVENT,
-  HEARTBEAT_TOPIC,
-  type Message,
-  PHX_JOIN,
-  PHX_LEAVE,
-  type Ref,
-} from "../protocol/message.ts";
-import { EMPTY_PAYLOAD, type EncodedPayload } from "../protocol/payload.ts";
+import { printable } from "../errors.ts";
+import { HEARTBEAT_EVENT, HEARTBEAT_TOPIC, type Message, PHX_JOIN, PHX_LEAVE } from "../protocol/message.ts";
+import { EMPTY_PAYLOAD } from "../protocol/payload.ts";
 import type { Encoded, Serializer } from "../protocol/serializer.ts";
-import type { SharedFrame } from "../protocol/shared-frame.ts";
 import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
-import { Reply } from "../reply.ts";
-import { isPromise } from "../schema.ts";
-import { Socket } from "../socket.ts";
+import type { Socket } from "../socket.ts";
+import type { RoutedStep, UnroutedStep } from "../tracing.ts";
 import type { Transport, TransportListener } from "../transport/transport.ts";
 import { ChannelProcess } from "./channel-process.ts";
 import { CLOSE, type Close } from "./close-codes.ts";
-import type { Counters } from "./counters.ts";
 import { checkExpiresAt, Expiry } from "./expiry.ts";
 import type { RateLimiter, RateMeter } from "./rate-limit.ts";
-import type { Reporter } from "./reporter.ts";
 import type { Router } from "./routes.ts";
+import { Sender, type SenderHost } from "./sender.ts";
 
 const UNMATCHED_TOPIC = JSON.stringify({ reason: "unmatched topic" });
 const TOO_MANY_CHANNELS = JSON.stringify({ reason: "too many channels joined" });
 
 /** What the connections of a mount share. */
-export interface ConnectionHost {
+export interface ConnectionHost extends SenderHost {
   readonly pubsub: PubSub;
   readonly clock: Clock;
-  readonly report: Reporter;
   readonly router: Router;
   readonly socketName: string;
   readonly maxChannels: number;
   readonly maxPayload: number;
   readonly maxQueued: number;
-  readonly maxBufferedBytes: number;
   readonly rateLimiter: RateLimiter | null;
-  readonly counters: Counters;
   /** The client is gone. Channels may still be busy: `settled` follows when none is. */
   ended(connection: Connection): void;
   settled(connection: Connection): void;
 }
 
 /** One client: takes its frames, routes them by topic, and writes what its channels send. */
-export class Connection implements TransportListener, Subscriber {
-  readonly host: ConnectionHost;
+export class Connection extends Sender<ConnectionHost> implements TransportListener, Subscriber {
   readonly socket: Socket<object>;
-  readonly id: string | null;
-  readonly serializer: Serializer;
   readonly owner = null;
-  readonly #transport: Transport;
   readonly #channels = new Map<string, ChannelProcess>();
   readonly #rate: RateMeter | null;
   /** What counts its messages; one for all channels of a class, so that joining again doesn't begin anew. */
   #meters: Map<RateLimiter, RateMeter> | null = null;
   readonly #since: number;
-  /** What the server closed with. */
-  #closing: Close | null = null;
-  /** No frame is taken or sent any more. */
-  #closed = false;
+  /** What the server closed with, and the id by which the log and `explain` know it. */
+  #closing: { readonly close: Close; readonly id: string } | null = null;
   /** The transport has ended. */
   #gone = false;
   /** Channels that aren't done: joining, joined, or in terminate. */
   #live = 0;
   #congested: Set<ChannelProcess> | null = null;
-  /** Warnings that would come with each message, and are given once. */
-  #said: Set<string> | null = null;
   #expiry: Expiry | null = null;
   #draining = false;
   #drained: (() => void) | null = null;
@@ -80,11 +59,8 @@ export class Connection implements TransportListener, Subscriber {
     serializer: Serializer,
     transport: Transport,
   ) {
-    this.host = host;
+    super(host, id, serializer, transport);
     this.socket = socket;
-    this.id = id;
-    this.serializer = serializer;
-    this.#transport = transport;
     this.#since = host.clock.now();
     this.#rate = this.meter(host.rateLimiter);
     if (id !== null) void host.pubsub.subscribe(id, this);
@@ -102,10 +78,6 @@ export class Connection implements TransportListener, Subscriber {
     return queued;
   }
 
-  get bufferedBytes(): number {
-    return this.#transport.bufferedBytes;
-  }
-
   /** Counts this connection's messages by a limit, if there is one. */
   meter(limiter: RateLimiter | null): RateMeter | null {
     if (limiter === null) return null;
@@ -121,27 +93,37 @@ export class Connection implements TransportListener, Subscriber {
   // ── from the transport ─────────────────────────────────────────────────────────────────────────────────────
 
   onFrame(frame: Encoded): void {
-    if (this.#closed) return;
+    if (this.closed) return;
+    const { tracer } = this.host;
+    if (!tracer.active) {
+      this.#take(frame);
+      return;
+    }
+    tracer.within(tracer.newId(), () => {
+      tracer.step({ step: "frame_in", size: frame.length, binary: typeof frame !== "string" }, this);
+      this.#take(frame);
+    });
+  }
+
+  #take(frame: Encoded): void {
     const verdict = this.#rate?.take(this.host.clock.now()) ?? "ok";
     if (verdict === "flood") {
-      this.#flooded();
+      this.close(CLOSE.flood);
       return;
     }
     let message: Message;
     try {
       message = this.serializer.decode(frame);
     } catch (error) {
-      this.#warn("closed a connection for a frame that isn't a message", { err: error });
-      this.close(CLOSE.malformed);
+      this.close(CLOSE.malformed, { err: error });
       return;
     }
+    if (this.host.tracer.active) this.#decoded(message, frame.length);
     if (verdict === "limited" && this.#limits(message)) this.#limited(message, this.#rate);
     else this.route(message);
   }
 
   onOverflow(): void {
-    if (this.#closed) return;
-    this.#warn("closed a connection whose client doesn't read");
     this.close(CLOSE.slowConsumer);
   }
 
@@ -151,16 +133,27 @@ export class Connection implements TransportListener, Subscriber {
   }
 
   onClose(code: number, reason: string): void {
+    const { tracer } = this.host;
+    if (tracer.active) tracer.within(tracer.newId(), () => this.#ended(code, reason));
+    else this.#ended(code, reason);
+  }
+
+  #ended(code: number, reason: string): void {
     this.#gone = true;
-    if (!this.#closed) {
-      this.#closed = true;
+    const { report } = this.host;
+    if (this.#closing === null) {
+      const id = report.ending(this, code, reason, this.#since);
+      this.closed = true;
       this.#unsubscribe();
+      const why = reason === "" ? String(code) : reason;
       for (const process of [...this.#channels.values()]) {
-        process.endGently({ kind: "closed", reason: reason === "" ? String(code) : reason });
+        process.endGently({ kind: "closed", reason: why });
       }
+      report.closed(this, code, reason, this.#since, id);
+    } else {
+      const { close, id } = this.#closing;
+      report.closed(this, close.code, close.reason ?? "", this.#since, id);
     }
-    const close = this.#closing ?? { code, reason };
-    this.host.report.closed(this.serializer.name, this.id, close.code, close.reason ?? "", this.#since);
     this.host.ended(this);
     if (this.#live === 0) this.#settled();
   }
@@ -168,16 +161,21 @@ export class Connection implements TransportListener, Subscriber {
   // ── routing: one branch for each rule of the wire, in their order ──────────────────────────────────────────
 
   route(message: Message): void {
-    if (this.#closed) return;
+    if (this.closed) {
+      this.#unrouted(message, "closed");
+      return;
+    }
     const { joinRef, ref, topic, event } = message;
     // A heartbeat is answered here, whatever its join_ref, and without one.
     if (topic === HEARTBEAT_TOPIC && event === HEARTBEAT_EVENT) {
+      this.#routed(message, "heartbeat");
       this.reply(null, ref, topic, "ok", EMPTY_PAYLOAD);
       return;
     }
     const process = this.#channels.get(topic);
     // The door: while a join is pending, whatever comes for its topic waits for the outcome.
     if (process?.state === "joining") {
+      this.#routed(message, "door", process);
       process.wait(message);
       return;
     }
@@ -189,44 +187,94 @@ export class Connection implements TransportListener, Subscriber {
     if (process === undefined) {
       if (event === PHX_LEAVE) {
         // The client leaves what the server has ended already, or never had.
+        this.#routed(message, "leave");
         this.reply(joinRef, ref, topic, "ok", EMPTY_PAYLOAD);
       } else {
         // The channel may have ended while the client's message was on its way.
+        this.#unrouted(message, "not_joined");
+        this.host.report.denied(this, message, UNMATCHED_TOPIC);
         this.reply(null, ref, topic, "error", UNMATCHED_TOPIC);
       }
       return;
     }
     // Meant for an earlier join of this topic.
-    if (!process.takes(message)) return;
+    if (!process.takes(message)) {
+      this.#unrouted(message, "stale");
+      return;
+    }
     const verdict = process.rate?.take(this.host.clock.now()) ?? "ok";
-    if (verdict === "flood") this.#flooded();
-    else if (verdict === "limited" && this.#limits(message)) this.#limited(message, process.rate);
-    else process.deliver(message);
+    if (verdict === "flood") {
+      this.#unrouted(message, "flood");
+      this.close(CLOSE.flood);
+    } else if (verdict === "limited" && this.#limits(message)) {
+      this.#limited(message, process.rate);
+    } else {
+      this.#routed(message, "channel", process);
+      process.deliver(message);
+    }
+  }
+
+  /** A frame that has waited behind a join, or behind an end. */
+  reroute(message: Message): void {
+    const { tracer } = this.host;
+    if (tracer.active) tracer.resume(message, () => this.route(message));
+    else this.route(message);
   }
 
   #join(message: Message, replaced: ChannelProcess | null): void {
-    if (this.#draining) return;
+    const { report, router, socketName, maxChannels } = this.host;
+    if (this.#draining) {
+      this.#unrouted(message, "draining");
+      return;
+    }
     const { joinRef, ref, topic } = message;
-    const route = this.host.router(topic);
+    const route = router(topic);
     if (route === undefined) {
-      this.#warn(
-        `ignored a join of ${printable(topic)}, which no channel of ${this.host.socketName} matches`,
-      );
+      this.#unrouted(message, "unmatched_topic");
+      const id = report.denied(this, message, UNMATCHED_TOPIC);
+      this.warn(`ignored a join of ${printable(topic)}, which no channel of ${socketName} matches`, { id });
       this.reply(null, ref, topic, "error", UNMATCHED_TOPIC);
       return;
     }
     replaced?.replace();
-    if (this.#channels.size >= this.host.maxChannels) {
-      this.#warn(
-        `refused a join of ${printable(topic)}: ${this.host.maxChannels} channels are joined (maxChannels)`,
-      );
+    if (this.#channels.size >= maxChannels) {
+      this.#unrouted(message, "too_many_channels");
+      const id = report.denied(this, message, TOO_MANY_CHANNELS);
+      this.warn(`refused a join of ${printable(topic)}: ${maxChannels} channels are joined (maxChannels)`, {
+        id,
+      });
       this.reply(joinRef, ref, topic, "error", TOO_MANY_CHANNELS);
       return;
     }
     const process = new ChannelProcess(this, route, message, replaced);
+    this.#routed(message, "join", process);
     this.#channels.set(topic, process);
     this.#live++;
     process.start();
+  }
+
+  // ── what a trace is told ───────────────────────────────────────────────────────────────────────────────────
+
+  #decoded(message: Message, size: number): void {
+    const { tracer } = this.host;
+    const { payload, ...names } = message;
+    tracer.follow(message);
+    tracer.step({ step: "decoded", ...names, ...tracer.shown(payload, size) }, this);
+  }
+
+  #routed(message: Message, to: RoutedStep["to"], process: ChannelProcess | null = null): void {
+    const { tracer } = this.host;
+    if (!tracer.active) return;
+    const { payload: _, ...names } = message;
+    const channel = process === null ? {} : { channel: process.name, waiting: process.queued };
+    tracer.step({ step: "routed", to, ...names, ...channel }, this);
+  }
+
+  #unrouted(message: Message, why: UnroutedStep["why"]): void {
+    const { tracer } = this.host;
+    if (!tracer.active) return;
+    const { payload: _, ...names } = message;
+    tracer.step({ step: "unrouted", why, ...names }, this);
   }
 
   // ── limits ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,42 +284,25 @@ export class Connection implements TransportListener, Subscriber {
     return event !== PHX_LEAVE && (topic !== HEARTBEAT_TOPIC || event !== HEARTBEAT_EVENT);
   }
 
-  #limited({ joinRef, ref, topic }: Message, meter: RateMeter | null): void {
-    this.host.counters.rateLimited++;
-    this.#warnOnce("limited", "refused messages of a connection that sends faster than rateLimit allows");
+  #limited(message: Message, meter: RateMeter | null): void {
+    const { joinRef, ref, topic } = message;
+    const { counters, report } = this.host;
+    counters.rateLimited++;
     const response = JSON.stringify({ reason: "rate_limited", retry_after: meter?.retryAfter ?? 0 });
+    this.#unrouted(message, "rate_limited");
+    const id = report.denied(this, message, response);
+    this.warnOnce("limited", "refused messages of a connection that sends faster than rateLimit allows", {
+      id,
+    });
     this.reply(joinRef, ref, topic, "error", response);
-  }
-
-  #flooded(): void {
-    this.#warn("closed a connection that sends faster than rateLimit's hardLimit");
-    this.close(CLOSE.flood);
   }
 
   // ── authorization ──────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Whether the socket takes new tokens. */
-  get refreshes(): boolean {
-    return this.socket.refresh !== Socket.prototype.refresh;
-  }
-
-  /** A client's `access_token {token}`. */
-  refresh(payload: unknown): unknown {
-    const token = (payload as { readonly token?: unknown } | null)?.token;
-    if (typeof token !== "string") return new Reply("error", { reason: "malformed_token" });
-    const checked = (result: unknown) => {
-      if (result instanceof Reply && (result.status === "ok" || result.status === "error")) return result;
-      const got = `${this.host.socketName}.refresh returned ${describe(result)}`;
-      throw new ReturnError("invalid_return", `${got}; expected ok() or error(reason?)`);
-    };
-    const result: unknown = this.socket.refresh(token);
-    return isPromise(result) ? Promise.resolve(result).then(checked) : checked(result);
-  }
-
   /** Moves the end of the connection's authorization. */
   expiresAt(value: unknown): void {
     const at = checkExpiresAt(value);
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#expiry ??= new Expiry(
       this.host.clock,
       (seconds) => {
@@ -283,59 +314,6 @@ export class Connection implements TransportListener, Subscriber {
   }
 
   // ── from the channels ──────────────────────────────────────────────────────────────────────────────────────
-
-  push(joinRef: Ref, ref: Ref, topic: string, event: string, payload: EncodedPayload): boolean {
-    if (this.#closed) return false;
-    try {
-      return this.#send(this.serializer.encodePush(joinRef, ref, topic, event, payload));
-    } catch (error) {
-      return this.#uncarried(error, `push of ${printable(event)} on ${printable(topic)}`);
-    }
-  }
-
-  reply(joinRef: Ref, ref: Ref, topic: string, status: string, payload: EncodedPayload): boolean {
-    if (this.#closed) return false;
-    try {
-      return this.#send(this.serializer.encodeReply(joinRef, ref, topic, status, payload));
-    } catch (error) {
-      return this.#uncarried(error, `reply on ${printable(topic)}`);
-    }
-  }
-
-  /**
-   * Queues a frame that many clients get. One that may be dropped is, while the client is behind: it takes no more
-   * than half of what may wait.
-   */
-  sendShared(frame: SharedFrame, droppable: boolean): boolean {
-    if (this.#closed) return false;
-    if (droppable && this.#transport.isBehind(this.host.maxBufferedBytes / 2)) return this.#dropped();
-    if (typeof frame.data !== "string" && !this.#transport.carriesBinary) return this.#uncarriedBinary();
-    return this.#transport.sendShared(frame);
-  }
-
-  isBehind(bytes: number): boolean {
-    return this.#transport.isBehind(bytes);
-  }
-
-  onceDrained(callback: () => void): void {
-    this.#transport.onceDrained(callback);
-  }
-
-  /** Whether a push that may be dropped has to be. */
-  drops(): boolean {
-    return this.#transport.isBehind(this.host.maxBufferedBytes / 2) && !this.#dropped();
-  }
-
-  #dropped(): false {
-    this.host.counters.dropped++;
-    this.#warnOnce("dropped", "dropped messages for a client that reads too slowly");
-    return false;
-  }
-
-  #send(frame: Encoded): boolean {
-    if (typeof frame !== "string" && !this.#transport.carriesBinary) return this.#uncarriedBinary();
-    return this.#transport.send(frame);
-  }
 
   /** A process has left its topic: the next join finds it free. */
   forget(process: ChannelProcess): void {
@@ -352,11 +330,11 @@ export class Connection implements TransportListener, Subscriber {
   congested(process: ChannelProcess): void {
     this.#congested ??= new Set();
     this.#congested.add(process);
-    if (this.#congested.size === 1) this.#transport.pause();
+    if (this.#congested.size === 1) this.transport.pause();
   }
 
   relieved(process: ChannelProcess): void {
-    if (this.#congested?.delete(process) && this.#congested.size === 0) this.#transport.resume();
+    if (this.#congested?.delete(process) && this.#congested.size === 0) this.transport.resume();
   }
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -366,16 +344,26 @@ export class Connection implements TransportListener, Subscriber {
     if (event === "disconnect") this.close(CLOSE.disconnect);
   }
 
-  /** Closes at once: what waits in the mailboxes is not run, what is written is still sent. */
-  close(close: Close): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#closing = close;
+  /**
+   * Closes at once: what waits in the mailboxes is not run, what is written is still sent.
+   *
+   * @param details For the log.
+   */
+  close(close: Close, details: object = {}): void {
+    if (this.closed) return;
+    this.closed = true;
+    const id = this.host.report.closing(this, close, this.#since, details);
+    this.#closing = { close, id };
     const { code, reason = "", why } = close;
-    this.#transport.close(code, reason);
+    this.transport.close(code, reason);
     this.#unsubscribe();
     const kind = code === CLOSE.drain.code ? "drain" : "closed";
-    for (const process of [...this.#channels.values()]) process.endAtOnce({ kind, reason: why });
+    const end = () => {
+      for (const process of [...this.#channels.values()]) process.endAtOnce({ kind, reason: why });
+    };
+    const { tracer } = this.host;
+    if (tracer.active) tracer.within(id, end);
+    else end();
   }
 
   /**
@@ -385,7 +373,7 @@ export class Connection implements TransportListener, Subscriber {
    */
   drain(): Promise<void> {
     this.#draining = true;
-    if (this.#live > 0 && !this.#closed) {
+    if (this.#live > 0 && !this.closed) {
       for (const process of [...this.#channels.values()]) {
         process.endGently({ kind: "drain", reason: CLOSE.drain.why });
       }
@@ -408,26 +396,5 @@ export class Connection implements TransportListener, Subscriber {
     this.#expiry?.stop();
     for (const limiter of this.#meters?.keys() ?? []) limiter.close(this.id);
     if (this.id !== null) this.host.pubsub.unsubscribe(this.id, this);
-  }
-
-  #uncarried(error: unknown, what: string): false {
-    this.#warn(`${what} lost: ${this.serializer.name} can't carry it`, { err: error });
-    return false;
-  }
-
-  #uncarriedBinary(): false {
-    this.#warnOnce("binary", "binary messages lost: long-polling can't carry them to the client");
-    return false;
-  }
-
-  #warnOnce(what: string, message: string): void {
-    this.#said ??= new Set();
-    if (this.#said.has(what)) return;
-    this.#said.add(what);
-    this.#warn(message);
-  }
-
-  #warn(message: string, details: object = {}): void {
-    this.host.report.logger.warn({ ...details, socketId: this.id, transport: this.#transport.kind }, message);
   }
 }

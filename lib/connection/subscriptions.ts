@@ -3,6 +3,7 @@ import { printable } from "../errors.ts";
 import { payloadSize } from "../protocol/payload.ts";
 import type { Envelope } from "../pubsub/broadcast.ts";
 import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
+import type { Delivery, Tracer, Whom } from "../tracing.ts";
 import type { Reporter } from "./reporter.ts";
 
 /** How long a join waits for a broker to confirm its subscription. */
@@ -10,8 +11,10 @@ const CONFIRM_TIMEOUT = 2000;
 
 /** Where a channel's broadcasts go. */
 export interface BroadcastSink {
+  /** Whose client it is. */
+  readonly whom: Whom;
   /** Straight to the client. */
-  fastlane(envelope: Envelope): unknown;
+  fastlane(envelope: Envelope): Delivery;
   /** Into the mailbox: for `handleOut`, or for `handleInfo`. */
   queue(kind: "out" | "broadcast", envelope: Envelope): void;
   /** More bytes of broadcasts wait for handlers than may. */
@@ -22,6 +25,7 @@ export interface SubscriptionsHost {
   readonly pubsub: PubSub;
   readonly clock: Clock;
   readonly report: Reporter;
+  readonly tracer: Tracer;
   readonly maxBufferedBytes: number;
 }
 
@@ -52,6 +56,10 @@ export class Subscriptions implements Subscriber {
     this.#intercepts = intercepts;
     this.#host = host;
     this.#sink = sink;
+  }
+
+  get whom(): Whom {
+    return this.#sink.whom;
   }
 
   /**
@@ -90,16 +98,21 @@ export class Subscriptions implements Subscriber {
     const held = this.#held ?? [];
     this.#held = null;
     for (const envelope of held) this.taken(envelope);
-    for (const envelope of held) this.receive(envelope);
+    const { tracer } = this.#host;
+    for (const envelope of held) {
+      if (tracer.active) tracer.resume(envelope, () => this.#sendTraced(envelope));
+      else this.receive(envelope);
+    }
   }
 
   add(key: string, fastlane: boolean): void {
     if (this.#others?.has(key)) return;
     const subscriber: Subscriber = {
       owner: this.owner,
+      whom: this.whom,
       receive: fastlane
         ? (envelope) => this.receive(envelope)
-        : (envelope) => this.#queue("broadcast", envelope),
+        : (envelope) => this.#queue("broadcast", envelope, "queued"),
     };
     this.#others ??= new Map();
     this.#others.set(key, subscriber);
@@ -123,15 +136,25 @@ export class Subscriptions implements Subscriber {
   }
 
   /** A broadcast for the client: by the fastlane, unless its event is intercepted. */
-  receive(envelope: Envelope): void {
-    if (this.#held !== null) this.#hold(this.#held, envelope);
-    else if (this.#intercepts?.has(envelope.event)) this.#queue("out", envelope);
-    else this.#sink.fastlane(envelope);
+  receive(envelope: Envelope): Delivery {
+    if (this.#held !== null) return this.#hold(this.#held, envelope);
+    if (this.#intercepts?.has(envelope.event)) return this.#queue("out", envelope, "intercepted");
+    return this.#sink.fastlane(envelope);
   }
 
   /** A queued broadcast has been taken. */
   taken(envelope: Envelope): void {
     this.#waitingBytes -= payloadSize(envelope.payload);
+  }
+
+  #sendTraced(envelope: Envelope): void {
+    if (this.receive(envelope) !== "sent") return;
+    const { key, event, payload } = envelope;
+    const facts = { of: "broadcast", topic: key, event, size: payload.length } as const;
+    this.#host.tracer.step(
+      { step: "frame_out", ...facts, binary: typeof payload !== "string" },
+      this.#sink.whom,
+    );
   }
 
   #subscribe(key: string, subscriber: Subscriber): void {
@@ -141,12 +164,16 @@ export class Subscriptions implements Subscriber {
     this.#unconfirmed.push(confirmed);
   }
 
-  #queue(kind: "out" | "broadcast", envelope: Envelope): void {
-    if (this.#mayWait(envelope)) this.#sink.queue(kind, envelope);
+  #queue(kind: "out" | "broadcast", envelope: Envelope, delivery: Delivery): Delivery {
+    if (!this.#mayWait(envelope)) return "overflow";
+    this.#sink.queue(kind, envelope);
+    return delivery;
   }
 
-  #hold(held: Envelope[], envelope: Envelope): void {
-    if (this.#mayWait(envelope)) held.push(envelope);
+  #hold(held: Envelope[], envelope: Envelope): Delivery {
+    if (!this.#mayWait(envelope)) return "overflow";
+    held.push(envelope);
+    return "held";
   }
 
   /** Broadcasts wait for a slow handler, or join, as bytes wait for a slow client, and are bounded alike. */

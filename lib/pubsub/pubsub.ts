@@ -1,13 +1,19 @@
 import { EventEmitter } from "eventemitter3";
 import type { EncodedPayload } from "../protocol/payload.ts";
+import type { Delivery, Tracer, Whom } from "../tracing.ts";
 import type { PubSubAdapter, PubSubMessage } from "./adapter.ts";
 import { type Broadcast, Envelope } from "./broadcast.ts";
+import { deliverTraced } from "./traced.ts";
 
 /** Something that gets the broadcasts of a key. Told of each synchronously, it must not run the app's code. */
 export interface Subscriber {
-  receive(envelope: Envelope): void;
+  /** What becomes of it, for a trace; nothing means that the library has taken it. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: who has no client says nothing
+  receive(envelope: Envelope): Delivery | void;
   /** The identity that `broadcastFrom` leaves out. */
   readonly owner: object | null;
+  /** Whose client it is, for a trace. */
+  readonly whom?: Whom;
 }
 
 /** Holds a key's place for its listeners, which are called when the subscribers have been served. */
@@ -21,6 +27,7 @@ export class PubSub {
   readonly #subscribers = new Map<string, Set<Subscriber>>();
   readonly #listeners = new EventEmitter();
   readonly #adapter: PubSubAdapter | null;
+  readonly #tracer: Tracer | null;
   readonly #report: (error: unknown, envelope: Envelope | null, what: string) => void;
   readonly #uncarried = (error: unknown, envelope: Envelope) =>
     this.#report(error, envelope, "broadcast not delivered: a serializer can't carry it");
@@ -28,8 +35,10 @@ export class PubSub {
   constructor(
     adapter: PubSubAdapter | null,
     report: (error: unknown, envelope: Envelope | null, what: string) => void,
+    tracer: Tracer | null = null,
   ) {
     this.#adapter = adapter;
+    this.#tracer = tracer;
     this.#report = report;
     adapter?.start((message) => this.#fromOtherNode(message));
   }
@@ -116,6 +125,13 @@ export class PubSub {
   /** To every subscriber of a key on this node, but those of `from`. */
   localBroadcast(key: string, event: string, payload: EncodedPayload, from: object | null = null): void {
     const set = this.#subscribers.get(key);
+    const tracer = this.#tracer;
+    if (tracer?.active) {
+      const envelope = new Envelope(key, event, payload, from, this.#uncarried);
+      deliverTraced(tracer, set ?? [], envelope);
+      if (set?.has(LISTENERS)) this.#listeners.emit(key, envelope);
+      return;
+    }
     if (set === undefined) return;
     const envelope = new Envelope(key, event, payload, from, this.#uncarried);
     for (const subscriber of set) {

@@ -24,5 +24,5 @@ export type Connect = (
   pathParams: Readonly<Record<string, string>>,
 ) => Accepted | Refused | Promise<Accepted | Refused>;
 
-/** Told of each client that isn't let in, with when it came. */
-export type OnRefusal = (refused: Refused, since: number) => void;
+/** Told of each client that isn't let in, with when it came. Returns the id that `explain` takes, for the answer. */
+export type OnRefusal = (refused: Refused, since: number) => string;

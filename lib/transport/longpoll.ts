@@ -9,6 +9,7 @@ import { respond } from "./longpoll-poll.ts";
 import { LongPollSession, type LongPollSessionOptions } from "./longpoll-session.ts";
 import type { OriginCheck } from "./origin.ts";
 import { decodeParams } from "./params.ts";
+import { EXPLAIN_ID } from "./refusal.ts";
 
 export interface LongPollOptions extends LongPollSessionOptions {
   readonly logger: Logger;
@@ -85,7 +86,7 @@ export class LongPolling {
   }
 
   #refuse(response: ServerResponse, refused: Refused, since: number): void {
-    this.#options.onRefusal(refused, since);
+    response.setHeader(EXPLAIN_ID, this.#options.onRefusal(refused, since));
     // The client throws on a status it doesn't know. After 403 it gives up, after 500, or an answer that isn't
     // JSON, it tries again.
     if (refused.cause === "draining") plain(response, 503);

@@ -2,6 +2,9 @@ import { STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http
 import type { Duplex } from "node:stream";
 import { ConfigError, describe } from "../errors.ts";
 
+/** Says in the answer to a refused client by which id the server's log and `endpoint.explain` know it. */
+export const EXPLAIN_ID = "x-explain-id";
+
 /** The answer to a request that may not connect, as `onRefused` returns it. */
 export interface Refusal {
   /** 400 to 599. */

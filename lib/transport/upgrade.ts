@@ -6,7 +6,7 @@ import type { Accepted, Connect, OnRefusal, Refused } from "./accept.ts";
 import { subprotocolAuth } from "./auth-token.ts";
 import { connectInfo } from "./connect-info.ts";
 import type { OriginCheck } from "./origin.ts";
-import { checkRefusal, type Refusal, refuseUpgrade } from "./refusal.ts";
+import { checkRefusal, EXPLAIN_ID, type Refusal, refuseUpgrade } from "./refusal.ts";
 import type { Counters } from "./transport.ts";
 import { WebSocketTransport } from "./websocket.ts";
 
@@ -208,11 +208,15 @@ export class Upgrades {
         refusal = { status: 500 };
       }
     }
-    onRefusal({ ...refused, status: refusal.status, details }, pending.since);
+    const id = onRefusal({ ...refused, status: refusal.status, details }, pending.since);
     const { protocol } = pending;
     refuseUpgrade(pending.socket, {
       ...refusal,
-      headers: { ...refusal.headers, ...(protocol === null ? {} : { "Sec-WebSocket-Protocol": protocol }) },
+      headers: {
+        [EXPLAIN_ID]: id,
+        ...refusal.headers,
+        ...(protocol === null ? {} : { "Sec-WebSocket-Protocol": protocol }),
+      },
     });
   }
 

@@ -66,7 +66,16 @@ describe("log lines", () => {
       "debug: HANDLED new_msg INCOMING ON room:a (Room) in 250µs",
       "info: DRAINING 1 of 1 total connection(s) every 2000ms - round 1 of 1",
     ]);
-    expect(lines.map(({ details }) => details)).to.deep.equal([
+    const ids = lines.map(({ details }) => details.id);
+    expect(ids.map((id) => typeof id)).to.deep.equal([
+      "undefined",
+      "string",
+      "undefined",
+      "string",
+      "undefined",
+      "undefined",
+    ]);
+    expect(lines.map(({ details: { id: _, ...details } }) => details)).to.deep.equal([
       { transport: "websocket", serializer, params: { vsn: "2.0.0" } },
       { transport: "websocket", cause: "connect", status: 403, reason: { user: "ada", token: "[FILTERED]" } },
       { params: {} },

@@ -5,7 +5,10 @@ import { afterTest } from "../support/teardown.ts";
 
 export type EventName = keyof typeof telemetry;
 
-/** A message of one of the channels, without the endpoint it came from. */
+/**
+ * A message of one of the channels, without the endpoint it came from, and the id of a failure: of those there is a
+ * spec of its own.
+ */
 export type Told = Readonly<Record<string, unknown>>;
 
 /** Keeps what an endpoint tells of some events, or of all, until the test is over. */
@@ -17,7 +20,7 @@ export class Telemetry {
       const journal = new Journal<Told>();
       this.#journals.set(event, journal);
       const listener = (message: unknown) => {
-        const { endpoint: from, ...told } = message as Told & { readonly endpoint: Endpoint };
+        const { endpoint: from, id: _, ...told } = message as Told & { readonly endpoint: Endpoint };
         if (from === endpoint) journal.add(told);
       };
       telemetry[event].subscribe(listener);

@@ -35,6 +35,13 @@ const throwing = () => {
   throw new Error("no database");
 };
 
+/** The id by which the log knows the latest refusal. */
+function idOf(lines: readonly LogLine[]): string {
+  const id = lines.at(-1)?.details.id;
+  if (typeof id !== "string") throw new Error("the line of the refusal has no id");
+  return id;
+}
+
 describe("a client that connect refuses", () => {
   for (const [how, wrap] of [
     ["synchronously", (value: unknown) => value],
@@ -42,17 +49,21 @@ describe("a client that connect refuses", () => {
   ] as const) {
     it(`gets 403 and nothing else (${how})`, async () => {
       for (const answer of [error(), error("banned"), error({ code: 7 })]) {
-        const { url, endpoint } = await serve(answering(() => wrap(answer)));
+        const { url, endpoint, lines } = await serve(answering(() => wrap(answer)));
         const { status, body, headers } = await refused(url);
         expect({ status, body }).to.deep.equal({ status: 403, body: "" });
-        expect(headers).to.deep.equal({ connection: "close", "content-length": "0" });
+        expect(headers).to.deep.equal({
+          connection: "close",
+          "content-length": "0",
+          "x-explain-id": idOf(lines),
+        });
         expect(endpoint.stats().connections).to.equal(0);
       }
     });
 
     it(`gets what onRefused says (${how})`, async () => {
       const asked: unknown[] = [];
-      const { url } = await serve(
+      const { url, lines } = await serve(
         answering(() => wrap(error({ retry: 30 }))),
         {
           onRefused(request: IncomingMessage, reason) {
@@ -72,6 +83,7 @@ describe("a client that connect refuses", () => {
         "content-length": "7",
         "retry-after": "30",
         "content-type": "text/plain",
+        "x-explain-id": idOf(lines),
       });
       expect(asked).to.deep.equal([["/socket/websocket?vsn=2.0.0", { retry: 30 }]]);
     });
@@ -249,7 +261,7 @@ describe("a client that connect refuses", () => {
     });
 
     it("can't change how the answer is framed", async () => {
-      const { url } = await serve(refusing, {
+      const { url, lines } = await serve(refusing, {
         onRefused: () => ({
           status: 403,
           body: "four",
@@ -258,7 +270,11 @@ describe("a client that connect refuses", () => {
       });
       const { body, headers } = await refused(url);
       expect(body).to.equal("four");
-      expect(headers).to.deep.equal({ connection: "close", "content-length": "4" });
+      expect(headers).to.deep.equal({
+        connection: "close",
+        "content-length": "4",
+        "x-explain-id": idOf(lines),
+      });
     });
 
     it("a body that is framed otherwise by a header still has its end", async () => {
