@@ -1,0 +1,205 @@
+import type { Fault } from "./faults.ts";
+
+/** Faults up to the open WebSocket, and of the connection itself. */
+export const CONNECTION_FAULTS = {
+  address_unknown: {
+    kind: "unreachable",
+    symptom: "the host's name has no address",
+    cause: "the name is misspelt, or this machine's DNS doesn't know it",
+    fix: "check the host in the URL; look it up from this machine",
+  },
+  connection_refused: {
+    kind: "unreachable",
+    symptom: "nothing listens on the port",
+    cause: "the server isn't running, listens on another port, or only on another interface",
+    fix: "start the server, and compare its port and host with the URL",
+  },
+  host_unreachable: {
+    kind: "unreachable",
+    symptom: "no TCP connection comes about",
+    cause: "a firewall drops the packets, there is no route, or the host is down",
+    fix: "try from another network; check firewalls and security groups",
+  },
+  wrong_scheme: {
+    kind: "unreachable",
+    symptom: "the connection breaks before HTTP begins",
+    cause: "ws:// to a port that speaks TLS, or wss:// to one that doesn't",
+    fix: "use the other scheme, or the other port",
+  },
+  certificate_refused: {
+    kind: "unreachable",
+    symptom: "the server's certificate isn't trusted",
+    cause: "it is self-signed, expired, for another name, or its chain is incomplete",
+    fix: "install a certificate for this host, with its chain; --insecure looks past it for a test",
+  },
+  not_http: {
+    kind: "unreachable",
+    symptom: "what answers isn't HTTP",
+    cause: "another service listens on the port",
+    fix: "check the port in the URL",
+  },
+  hung_up: {
+    kind: "unreachable",
+    symptom: "the server hangs up without an answer",
+    cause: "it crashes on the request, or something between drops WebSocket requests",
+    fix: "see the server's log; try past the proxy, at the server's own port",
+  },
+  handshake_unanswered: {
+    kind: "unreachable",
+    symptom: "the connection opens, and the request is never answered",
+    cause: "the server hangs, its `connect` waits for something, or a proxy holds the upgrade back",
+    fix: "see what the server waits for; try past the proxy, at the server's own port",
+  },
+  not_websocket: {
+    kind: "unreachable",
+    symptom: "the server answers the WebSocket request as a web page",
+    cause: "it isn't a WebSocket server, or another app takes this path",
+    fix: "check host and path; mount the endpoint on this HTTP server, before a catch-all route",
+  },
+  bad_handshake: {
+    kind: "unreachable",
+    symptom: "the answer 101 isn't a WebSocket handshake",
+    cause: "the headers of the answer are wrong: a hand-made server, or a cache or proxy that rewrites them",
+    fix: "try past the proxy; let the server compute Sec-WebSocket-Accept for each request",
+  },
+  wrong_path: {
+    kind: "unreachable",
+    symptom: "404: nothing is at this path",
+    cause: "the path isn't that of a mount, or a proxy strips or adds a part of it",
+    fix: "use the path of `endpoint.socket(path, …)`; the client adds /websocket itself",
+  },
+  redirected: {
+    kind: "unreachable",
+    symptom: "the server redirects the request elsewhere",
+    cause: "a redirect to https, to another host or to a login page; WebSocket clients don't follow it",
+    fix: "use the address it redirects to, or exempt the path from the redirect",
+  },
+  proxy_eats_upgrade: {
+    kind: "unreachable",
+    symptom: "the server sees a plain request, without the upgrade",
+    cause: "a proxy between doesn't pass on the headers Upgrade and Connection",
+    fix: "let the proxy speak HTTP/1.1 to the server and pass both headers on; see docs/deploying.md",
+  },
+  bad_gateway: {
+    kind: "unreachable",
+    symptom: "a proxy answers that it can't reach the server",
+    cause: "the server behind the proxy is down, or the proxy has the wrong address of it",
+    fix: "start the server; check the proxy's upstream",
+  },
+  login_required: {
+    kind: "refused",
+    symptom: "HTTP authentication is asked for",
+    cause: "a proxy or the server wants credentials before the WebSocket",
+    fix: "exempt the path, or give them with --header",
+  },
+  origin_refused: {
+    kind: "refused",
+    symptom: "403, and it depends on the Origin",
+    cause: "the server doesn't let in pages of this origin",
+    fix: "name the origin in `checkOrigin` (Phoenix: check_origin), or let your proxy keep the Host header",
+  },
+  version_refused: {
+    kind: "refused",
+    symptom: "403 to vsn=2.0.0, while another version is let in",
+    cause: "the mount's serializers don't speak version 2",
+    fix: "add V2JSONSerializer to the mount's `serializers`; or use a client of the version it speaks",
+  },
+  query_refused: {
+    kind: "refused",
+    symptom: "400 because of the query string",
+    cause: "it isn't percent-encoded UTF-8",
+    fix: "encode the params, as encodeURIComponent does",
+  },
+  connect_refused: {
+    kind: "refused",
+    symptom: "403, whatever the Origin and the version",
+    cause:
+      "the app's `connect` refuses: a token or param is missing, wrong or expired; or its schema refuses the params",
+    fix: "give what `connect` asks for: --param name=value, or --token with --token-as param or auth-token",
+  },
+  connect_crashed: {
+    kind: "refused",
+    symptom: "500: the server fails while it lets the client in",
+    cause: "`connect`, `id` or `checkOrigin` threw",
+    fix: "see the server's log",
+  },
+  connect_slow: {
+    kind: "refused",
+    symptom: "503 after a long wait",
+    cause: "`connect` took longer than `connectTimeout`",
+    fix: "see what `connect` waits for: a database, another service",
+  },
+  draining: {
+    kind: "refused",
+    symptom: "the server is there, and takes no connections",
+    cause: "it drains before a restart, or is overloaded",
+    fix: "wait until the restart is done, and run this again",
+  },
+  auth_token_unanswered: {
+    kind: "refused",
+    symptom: "the server doesn't take up the subprotocol in which the token travels",
+    cause: "the client has an `authToken`, and the mount doesn't expect one; browsers fail then, too",
+    fix: "set `authToken: true` on the mount (Phoenix: auth_token: true)",
+  },
+  not_phoenix: {
+    kind: "unreachable",
+    symptom: "it speaks WebSocket, and not Phoenix",
+    cause: "another WebSocket service is at this address: an echo, socket.io, a development server",
+    fix: "check host and path; a Phoenix server sends arrays of five elements",
+  },
+  version_ignored: {
+    kind: "unreachable",
+    symptom: "the server answers in the format of version 1, though it let in vsn=2.0.0",
+    cause: "it doesn't look at `vsn`, or a proxy drops the query string",
+    fix: "let the proxy pass the query on; let the server read `vsn`",
+  },
+  broken_frames: {
+    kind: "delivery",
+    symptom: "what comes over the connection breaks the WebSocket protocol",
+    cause:
+      "something else writes into the stream: a proxy, middleware on the same socket, a hand-made server",
+    fix: "try past the proxy; let nobody but the WebSocket server write to the socket after the upgrade",
+  },
+  frame_refused: {
+    kind: "delivery",
+    symptom: "the server closes the connection for a frame",
+    cause: "it can't decode the frame: another serializer, or a payload that it doesn't expect",
+    fix: "check `vsn` and the mount's serializers; see docs/errors.md, close codes",
+  },
+  message_too_large: {
+    kind: "operation",
+    symptom: "a message is too large",
+    cause: "it is larger than the server's limit (`maxPayload`, for documents `maxMessageSize`)",
+    fix: "send less at once, or raise the limit",
+  },
+  rate_limited: {
+    kind: "operation",
+    symptom: "the server refuses because the client sends too much",
+    cause: "a rate limit of the server, the channel, the document or the user",
+    fix: "wait as long as the answer says, and send less; or raise the limit",
+  },
+  disconnected: {
+    kind: "delivery",
+    symptom: "the server closes the connection by intent",
+    cause: "`disconnect` was called for this user, or the connection's authorization expired",
+    fix: "see who calls `endpoint.disconnect`; connect with a token that is valid for longer",
+  },
+  connection_lost: {
+    kind: "delivery",
+    symptom: "the connection breaks",
+    cause: "the server's process died, a proxy cut the connection, or the network failed",
+    fix: "see the server's log for a crash, and the proxy's idle timeout, which must be above 30 s",
+  },
+  heartbeat_unanswered: {
+    kind: "delivery",
+    symptom: "the connection is open, and even heartbeats aren't answered",
+    cause: "the server's process is stuck, or a proxy holds the frames back",
+    fix: "see what blocks the server's event loop; switch off buffering in the proxy",
+  },
+  slow_server: {
+    kind: "delivery",
+    symptom: "everything works, slowly",
+    cause: "the server is loaded or far away, or its callbacks wait for something slow",
+    fix: "look at the steps' times: connect and join are `connect` and `join` of the app, submitOp is the log",
+  },
+} as const satisfies Record<string, Fault>;
