@@ -3,11 +3,14 @@ import { hostname } from "node:os";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe } from "../errors.ts";
+import type { DocumentView, Inspectable } from "../inspectable.ts";
 import { guardedLogger, type Logger, quietLogger } from "../logger.ts";
 import { checkOptions, having, integer, type OptionCheck } from "../options.ts";
+import type { Tracer } from "../tracing.ts";
 import { Jwt } from "./jwt.ts";
 import { MemoryOpLog } from "./log/memory.ts";
-import type { Guarantees, OpLog } from "./log/op-log.ts";
+import type { DocumentName, Guarantees, OpLog } from "./log/op-log.ts";
+import { documentTopic } from "./names.ts";
 import { RecentBudget } from "./recent.ts";
 import { Registry } from "./registry.ts";
 import type { SourceAnswer } from "./secret-source.ts";
@@ -47,8 +50,41 @@ export interface DocumentHost {
   readonly boot: string;
   readonly maxClients: number;
   readonly recent: RecentBudget;
+  /** Where traces are told of a document's steps. */
+  readonly notes: DocumentNotes;
   /** The session may be idle. */
   settled(session: Session): void;
+}
+
+/** Tells the traces of the endpoints that serve documents what becomes of ops. */
+export class DocumentNotes {
+  readonly #tracers = new Set<Tracer>();
+
+  /** Somebody reads a trace: else nothing is to be told. */
+  get active(): boolean {
+    for (const { active } of this.#tracers) if (active) return true;
+    return false;
+  }
+
+  add(tracer: Tracer): () => void {
+    this.#tracers.add(tracer);
+    return () => this.#tracers.delete(tracer);
+  }
+
+  /** Ops up to `last` were stored, or delivered to so many clients. */
+  tell(document: DocumentName, name: "stored" | "delivered", facts: OpRange): void {
+    const topic = documentTopic(document);
+    for (const tracer of this.#tracers) {
+      if (tracer.active) tracer.step({ step: "note", part: "documents", topic, name, facts });
+    }
+  }
+}
+
+/** Sequence numbers. */
+export interface OpRange {
+  readonly first: number;
+  readonly last: number;
+  readonly clients?: number;
 }
 
 /** From the least to the most. */
@@ -99,7 +135,7 @@ const OPTIONS: {
  * The documents of an app: whose tokens count, where the ops live, and the sessions. Make one, and name it in
  * `static documents` of the channel classes that serve it.
  */
-export class Documents {
+export class Documents implements Inspectable {
   /** The sessions of this node. */
   readonly registry: Registry;
   readonly log: OpLog;
@@ -109,6 +145,7 @@ export class Documents {
   readonly jwt: Jwt<SourceAnswer>;
   readonly #clock: LateClock;
   readonly #logger: LateLogger;
+  readonly #notes = new DocumentNotes();
   #closing: Promise<void> | null = null;
 
   /** @throws ConfigError (`invalid_option`, `unknown_option`), so also for a log that promises less than `require`. */
@@ -134,6 +171,7 @@ export class Documents {
         node: checked.node ?? hostname(),
         boot: randomBytes(12).toString("base64url"),
         maxClients: checked.maxClients ?? 1000,
+        notes: this.#notes,
         recent: new RecentBudget(checked.maxRecentBytes ?? 256 * 1024 * 1024),
       },
       checked.idleTimeout ?? 10_000,
@@ -157,7 +195,8 @@ export class Documents {
 
   /** @internal An endpoint serves these documents. @throws ConfigError (`invalid_option`) */
   mounted(endpoint: Endpoint): void {
-    const { pubsub, clock, logger } = endpointInternals(endpoint);
+    const internals = endpointInternals(endpoint);
+    const { pubsub, clock, logger, tracer } = internals;
     if (pubsub.distributed && !this.log.guarantees.shared) {
       throw new ConfigError(
         "invalid_option",
@@ -166,6 +205,13 @@ export class Documents {
     }
     this.#clock.take(clock);
     this.#logger.take(logger);
+    internals.show(this);
+    internals.onClose(this.#notes.add(tracer));
+  }
+
+  /** @internal The sessions, for who looks on. */
+  documents(): Iterable<DocumentView> {
+    return this.registry.sessions();
   }
 
   /**
