@@ -16,6 +16,25 @@ type CodeOf<S extends FailureStep["step"]> = Extract<FailureStep, { step: S }>["
 
 const APP_ERROR = "see the log line with this id, which has the error and its stack";
 
+/** Where the doctor speaks of its own command line, or of what it can't see from outside. */
+const HERE: { readonly [F in FaultId]?: Partial<Omit<Advice, "fault">> } = {
+  connect_refused: { fix: "give what `connect` asks for: a param, or the client's `authToken`" },
+  join_refused: { fix: "see the channel's `join`: give what it asks for, or connect as a user who may" },
+  join_payload_refused: { fix: "send what the schema asks for in the params of the join" },
+  join_crashed: { fix: APP_ERROR },
+  channel_crashed: {
+    cause: "a handler threw, returned what it may not, or stopped the channel with a reason; it stands below",
+    fix: APP_ERROR,
+  },
+  not_authenticated: {
+    fix: "push `connect_document {tenantId, id, token, client, mode, versions}` after the join, and wait for its reply",
+  },
+  token_wrong_secret: {
+    fix: "compare both secrets, blanks and line ends too; the doctor's --secret checks the token",
+  },
+  connect_crashed: { fix: APP_ERROR },
+};
+
 const REFUSED: Table<CodeOf<"refused">> = {
   connect: "connect_refused",
   connect_crashed: "connect_crashed",
@@ -128,7 +147,7 @@ export function adviceOf(failure: FailureStep): Advice | null {
   const known = lookUp(failure);
   if (known === undefined) return null;
   if (typeof known !== "string") return { fault: null, ...known };
-  const { symptom, cause, fix } = FAULTS[known];
+  const { symptom, cause, fix } = { ...FAULTS[known], ...HERE[known] };
   return { fault: known, symptom, cause, fix };
 }
 
@@ -154,12 +173,10 @@ function lookUp(failure: FailureStep): Known | undefined {
 
 function crash(callback: string): Known {
   if (callback === "join") return "join_crashed";
-  if (callback === "terminate") {
-    return {
-      symptom: "the channel's `terminate` threw, after it had ended",
-      cause: "an error in `terminate`; clients don't notice",
-      fix: APP_ERROR,
-    };
-  }
-  return { ...FAULTS.channel_crashed, fix: APP_ERROR };
+  if (callback !== "terminate") return "channel_crashed";
+  return {
+    symptom: "the channel's `terminate` threw, after it had ended",
+    cause: "an error in `terminate`; clients don't notice",
+    fix: APP_ERROR,
+  };
 }

@@ -8,7 +8,7 @@ import type { Trace, TraceOptions } from "../trace.ts";
 import { adviceOf } from "./advice.ts";
 import type { Inspected } from "./inspector.ts";
 import { isTableName, type TableName, table } from "./inventory.ts";
-import { Rates } from "./rates.ts";
+import { Rates, refusals } from "./rates.ts";
 import { Sampler } from "./sampler.ts";
 
 /** Milliseconds between looks at the tables, and between batches of steps. */
@@ -74,7 +74,7 @@ class InspectorChannel extends Channel<InspectorAssigns> {
       const { table: name, search } = fields(payload);
       if (!isTableName(name)) return error({ reason: "there is no such table" });
       this.#watched = { table: name, search: typeof search === "string" ? search.slice(0, MAX_TEXT) : "" };
-      return ok(this.#table());
+      return ok({ at: this.assigns.inspected.tracer.now, ...this.#table() });
     });
     this.on("follow", function (payload: unknown) {
       const options = criteria(fields(payload));
@@ -111,7 +111,8 @@ class InspectorChannel extends Channel<InspectorAssigns> {
     const stats = endpoint.stats();
     const at = tracer.now;
     this.#rates ??= new Rates(tracer.failures);
-    this.push("look", { at, stats, rates: this.#rates.since(stats, at), table: this.#table() });
+    const rates = this.#rates.since(stats, at);
+    this.push("look", { at, stats, rates, failures: refusals(tracer.failures), table: this.#table() });
     this.sendSelf("look" satisfies Due, { after: LOOK_EVERY });
   }
 

@@ -20,8 +20,7 @@ export class Rates {
 
   /** Since it was last called; null at first. */
   since(stats: EndpointStats, now: number): Counts | null {
-    const refusals = REFUSALS.reduce((sum, kind) => sum + this.#failures.count(kind), 0);
-    const counts: Counts = { ...pick(stats), refusals };
+    const counts: Counts = { ...pick(stats), refusals: refusals(this.#failures) };
     const before = this.#before;
     const seconds = (now - this.#at) / 1000;
     this.#before = counts;
@@ -33,6 +32,11 @@ export class Rates {
     }
     return rates as Counts;
   }
+}
+
+/** How often a client was refused something since the endpoint was made. */
+export function refusals(failures: Failures): number {
+  return REFUSALS.reduce((sum, kind) => sum + failures.count(kind), 0);
 }
 
 function pick(stats: EndpointStats): Omit<Counts, "refusals"> {
