@@ -8,6 +8,9 @@ import { useSplitter } from "./splitter.js";
 import { TABLES, Tables } from "./tables.js";
 import { toggleTheme, useTheme } from "./theme.js";
 
+/** A trace costs the server time: milliseconds for which one runs on that nobody sees. */
+const UNSEEN_FOR = 60_000;
+
 const STATES = {
   connecting: "connecting",
   online: "live",
@@ -49,6 +52,21 @@ connection = new Connection({
   },
 });
 
+let hidden = 0;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hidden);
+  const criteria = flow.subject?.follow;
+  if (criteria === undefined) return;
+  if (document.hidden) {
+    hidden = setTimeout(() => {
+      following = 0;
+      connection.ask("unfollow").catch(unheard);
+    }, UNSEEN_FOR);
+  } else if (following === 0) {
+    void follow(criteria);
+  }
+});
+
 byId("follow-all").addEventListener("click", followAll);
 
 function watch() {
@@ -61,6 +79,7 @@ function watch() {
 
 function choose(subject) {
   detail.close();
+  delete byId("flow").dataset.following;
   flow.begin(subject);
   if (subject.explain !== undefined) void explain(subject.explain);
   else void follow(subject.follow);
@@ -77,7 +96,9 @@ async function follow(criteria) {
   following = 0;
   try {
     const answer = await connection.ask("follow", criteria);
-    if (mine === asked) following = answer.following;
+    if (mine !== asked) return;
+    following = answer.following;
+    byId("flow").dataset.following = String(following);
   } catch (error) {
     unheard(error);
   }

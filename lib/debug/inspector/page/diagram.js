@@ -179,14 +179,14 @@ function drawStep({ time, who, track }, row) {
 
 function drawNote({ lane, label, aside, tone }) {
   const edge = lane === 0 ? "edge-left" : lane === LANES.length - 1 ? "edge-right" : "";
-  const note = el("span", { class: `note ${tone} ${edge}` }, label, asideOf(aside));
+  const note = el("span", { class: `note ${tone} ${edge}` }, label, ...asideOf(aside));
   if (edge === "") note.style.setProperty("--at", middle(lane));
   return note;
 }
 
 function drawArrow({ from, to, kind, label, aside, tone }) {
   const direction = to > from ? "right" : "left";
-  const text = el("span", { class: "label" }, label, asideOf(aside));
+  const text = el("span", { class: "label" }, label, ...asideOf(aside));
   const arrow = el("div", { class: `arrow ${direction} ${kind} ${tone}` }, text);
   arrow.style.setProperty("--from", middle(Math.min(from, to)));
   arrow.style.setProperty("--span", `${Math.abs(LANES[to] - LANES[from])}%`);
@@ -194,7 +194,7 @@ function drawArrow({ from, to, kind, label, aside, tone }) {
 }
 
 function asideOf(text) {
-  return text === "" ? null : el("span", { class: "aside" }, text);
+  return text === "" ? [] : [" ", el("span", { class: "aside" }, text)];
 }
 
 function middle(lane) {
