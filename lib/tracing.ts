@@ -200,7 +200,7 @@ export interface LostStep extends Step {
 /** An error reply. */
 export interface DeniedStep extends Step {
   readonly step: "denied";
-  /** Of the library's own replies, the reason with underscores; `error` for the app's. */
+  /** The reason, with underscores where the library's own has spaces; `error` if there is none, or it is prose. */
   readonly code: string;
   readonly reason?: string;
   readonly channel?: string;

@@ -8,6 +8,7 @@ import type { Envelope } from "../pubsub/broadcast.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
+import type { Delivery } from "../tracing.ts";
 import { assertEvent } from "./arguments.ts";
 import type { ChannelProcess, Info } from "./channel-process.ts";
 
@@ -172,7 +173,11 @@ export class ChannelHandle implements ChannelContext {
   }
 
   send(envelope: Envelope): boolean {
-    return this.#process.mayPush && this.#process.fastlane(envelope) === "sent";
+    const process = this.#process;
+    const delivery = process.mayPush ? process.fastlane(envelope) : "closed";
+    const { tracer } = process.connection.host;
+    if (tracer.active) this.#traceSent(envelope, delivery);
+    return delivery === "sent";
   }
 
   isBehind(bytes: number): boolean {
@@ -218,6 +223,17 @@ export class ChannelHandle implements ChannelContext {
         ? `no handler for the event ${describe(what)} on ${topic} (${route.name})`
         : `handleInfo got ${what} on ${topic}, which ${route.name} doesn't handle`,
     );
+  }
+
+  #traceSent({ event, payload }: Envelope, delivery: Delivery): void {
+    const { topic, joinRef, whom, connection } = this.#process;
+    const facts = { topic, joinRef, event };
+    if (delivery === "sent") {
+      const frame = { of: "broadcast", size: payload.length, binary: typeof payload !== "string" } as const;
+      connection.host.tracer.step({ step: "frame_out", ...facts, ...frame }, whom);
+    } else if (delivery === "slow" || delivery === "uncarried" || delivery === "closed") {
+      connection.host.tracer.step({ step: "lost", ...facts, why: delivery }, whom);
+    }
   }
 
   #assertJoined(method: string): void {

@@ -3,16 +3,17 @@ import type { EncodedPayload } from "../protocol/payload.ts";
 /** Longer replies aren't parsed for their reason: each error reply is looked at. */
 const MAX_PARSED = 1_000;
 
-/** The reasons of the library's own error replies; those of parts that stand on channels are the app's, too. */
-const OWN: ReadonlySet<string> = new Set([
+/** The reasons of the library's own that are no words by which to look something up. */
+const PHRASES: ReadonlySet<string> = new Set([
   "unmatched topic",
   "unmatched event",
   "invalid payload",
   "join crashed",
   "too many channels joined",
-  "rate_limited",
-  "malformed_token",
 ]);
+
+/** Such as `rate_limited`, and the reasons of documents. */
+const WORD = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** The reason that an error reply gives, if it gives one as the library does. */
 export function reasonOf(response: EncodedPayload): string | undefined {
@@ -21,7 +22,9 @@ export function reasonOf(response: EncodedPayload): string | undefined {
   return typeof reason === "string" ? reason : undefined;
 }
 
-/** What an error reply is for who looks for advice: stable, as docs/errors.md lists the reasons. */
+/** What an error reply is for who looks for advice: its reason if that is like a code, `error` if it is prose. */
 export function codeOf(reason: string | undefined): string {
-  return reason !== undefined && OWN.has(reason) ? reason.replaceAll(" ", "_") : "error";
+  if (reason === undefined) return "error";
+  if (PHRASES.has(reason)) return reason.replaceAll(" ", "_");
+  return WORD.test(reason) ? reason : "error";
 }

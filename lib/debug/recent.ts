@@ -43,7 +43,7 @@ const MAX_FAILURES = 500;
 /** How far back `explain` looks for what went before on the same connection. */
 const MAX_EARLIER = 10;
 
-/** The latest refusals, error replies, crashes and closes, in about 1 MB. */
+/** The latest refusals, error replies, crashes and closes: some hundred bytes each, 4 KB at most. */
 export class Failures {
   readonly #kinds = new Map<FailureStep["step"], { readonly ring: FailureStep[]; next: number }>();
   readonly #byId = new Map<string, FailureStep[]>();

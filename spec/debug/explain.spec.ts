@@ -71,7 +71,7 @@ describe("endpoint.explain", () => {
         "a refused join",
         /^REFUSED JOIN/,
         ["2", "2", "room:refused", "phx_join", {}],
-        { code: "error", reason: "full", topic: "room:refused", event: "phx_join", channel: "Room" },
+        { code: "full", reason: "full", topic: "room:refused", event: "phx_join", channel: "Room" },
       ],
       [
         "an unmatched topic",

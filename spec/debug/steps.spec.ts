@@ -191,7 +191,7 @@ describe("the steps of a trace", () => {
   });
 
   it("tell of a close, by whom, and of the channels that it ends", async () => {
-    const { endpoint, client, terminated } = await serveRooms();
+    const { endpoint, client, terminated, clock } = await serveRooms();
     const ada = await client("ada", "room:a");
     const trace = endpoint.trace();
     endpoint.disconnect("user:ada");
@@ -206,10 +206,18 @@ describe("the steps of a trace", () => {
       "handling terminate",
       "handled terminate: noreply",
     ]);
+    const idle = await client("idle", "room:a");
+    trace.take();
+    clock.advance(60_000);
+    await idle.closed;
+    await terminated.reaches(2);
+    const ended = trace.take();
+    expect(only(ended, "ended")).to.include({ kind: "closed", reason: "idle timeout" });
+    expect(only(ended, "ended").id).to.equal(only(ended, "closed").id);
     const bob = await client("bob", "room:a");
     trace.take();
     await bob.close(1000);
-    await terminated.reaches(2);
+    await terminated.reaches(3);
     const left = trace.take();
     expect(only(left, "closed")).to.include({ code: "client", status: 1000, socketId: "user:bob" });
     expect(only(left, "ended")).to.include({ kind: "closed", reason: "1000", id: only(left, "closed").id });

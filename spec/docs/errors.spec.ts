@@ -26,6 +26,17 @@ describe("docs/errors.md", () => {
         (c) => `ConfigError ${c}`,
       ),
     );
+    // A log's thread names the code, and the class passes it on.
+    made.push(
+      ...matches(source("lib/documents/log/lmdb-failure.ts"), /\bcode: "([a-z_]+)"/g).map(
+        (c) => `OpLogError ${c}`,
+      ),
+    );
+    for (const [, name, c] of source("lib/documents/log/op-log.ts").matchAll(
+      /class (Log\w+) [\s\S]*?super\("([a-z_]+)"/g,
+    )) {
+      made.push(`${name} ${c}`);
+    }
     const listed = rows(section(PAGE, "Errors that are thrown"), "class").map(
       (row) => `${code(row.class)} ${code(row.code)}`,
     );
@@ -43,8 +54,8 @@ describe("docs/errors.md", () => {
     expect(variable).to.deep.equal([]);
   });
 
-  it("names every class of lib/errors.ts", () => {
-    const classes = matches(source("lib/errors.ts"), /export class (\w+) /g);
+  it("names every class of lib/errors.ts, and that of logs", () => {
+    const classes = ["OpLogError", ...matches(source("lib/errors.ts"), /export class (\w+) /g)].sort();
     const named = matches(readPage(PAGE), /`(\w+Error)`/g);
     expect(named).to.deep.equal(classes);
   });

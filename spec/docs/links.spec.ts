@@ -84,7 +84,9 @@ describe("the documentation", () => {
       "coming-from-phoenix",
       "authentication",
       "deploying",
+      "op-logs",
       "telemetry",
+      "tracing",
     ];
     const specs = pages.map((name) => source(`spec/docs/${name}.spec.ts`));
     const idle = all

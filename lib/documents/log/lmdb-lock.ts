@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { lstatSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,10 +25,13 @@ type Exclusively = <T>(run: () => T) => T;
  */
 export class DirectoryLock {
   readonly #directory: string;
+  readonly #name: string;
   #server: Server | null = null;
 
-  constructor(directory: string) {
+  /** @param name What the app calls the directory, for messages. */
+  constructor(directory: string, name: string) {
     this.#directory = directory;
+    this.#name = name;
   }
 
   /** Whether somebody has it. Null if nobody ever had, else which socket doesn't answer. */
@@ -52,7 +55,7 @@ export class DirectoryLock {
     if (answered) {
       throw new OpLogError(
         "log_in_use",
-        `the log in ${this.#directory} is in use by another process, or by another LmdbOpLog of this one: ` +
+        `the log in ${this.#name} is in use by another process, or by another LmdbOpLog of this one: ` +
           "end or close it, or choose another path",
       );
     }
@@ -85,7 +88,7 @@ export class DirectoryLock {
 
   release(): void {
     if (this.#server === null) return;
-    if (process.platform !== "win32") unlinkSync(join(this.#directory, NAME));
+    if (process.platform !== "win32") rmSync(join(this.#directory, NAME), { force: true });
     this.#server.close();
     this.#server = null;
   }
@@ -104,7 +107,7 @@ export class DirectoryLock {
       this.#server = await listen(`\\\\.\\pipe\\phoenix-channels-server-${id}`);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
-      throw new OpLogError("log_in_use", `the log in ${this.#directory} is in use: end the other process`);
+      throw new OpLogError("log_in_use", `the log in ${this.#name} is in use: end the other process`);
     }
   }
 }

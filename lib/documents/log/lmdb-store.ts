@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, openSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { RootDatabase } from "lmdb";
 import { checkLink, checkSum, endOf, isAt } from "./chain.ts";
+import { flush, makeDirectory } from "./lmdb-files.ts";
 import {
   checkpointSn,
   decodeCheckpoint,
@@ -20,6 +21,7 @@ import {
   STATE,
   secondOf,
   type Tables,
+  TOUCHED_KEY,
 } from "./lmdb-tables.ts";
 import type { Answer, ReadCall, WriteCall } from "./lmdb-wire.ts";
 import {
@@ -63,6 +65,8 @@ export class LmdbStore {
     this.#path = path;
     this.#env = open({
       path,
+      // Else a directory with a dot in its name is taken for a file.
+      noSubdir: false,
       mapSize,
       maxDbs: 4,
       encoding: "binary",
@@ -94,6 +98,15 @@ export class LmdbStore {
       this.#known.clear();
       throw error;
     }
+  }
+
+  /** Commits something, and with it all that the environment shows. */
+  touch(): void {
+    const { meta } = this.#tables;
+    this.#env.transactionSync(() => {
+      const count = meta.getBinary(TOUCHED_KEY);
+      meta.putSync(TOUCHED_KEY, numberValue(count === undefined ? 1 : readNumber(count) + 1));
+    });
   }
 
   state(name: DocumentName): LogState {
@@ -135,8 +148,17 @@ export class LmdbStore {
 
   /** Copies the environment as it is now, without its free pages. Others go on meanwhile. */
   async backup(path: string): Promise<void> {
-    await this.#env.backup(path, true);
-    flush(join(path, "data.mdb"));
+    makeDirectory(path);
+    // LMDB would refuse it too, and not say what is there.
+    const [found] = readdirSync(path);
+    if (found !== undefined) throw new Error(`the directory holds ${found} already, it must be empty`);
+    try {
+      await this.#env.backup(path, true);
+      flush(join(path, "data.mdb"));
+    } catch (error) {
+      rmSync(join(path, "data.mdb"), { force: true });
+      throw error;
+    }
     flush(path);
   }
 
@@ -280,19 +302,7 @@ export class LmdbStore {
   #flush(): void {
     flush(join(this.#path, "data.mdb"));
     flush(this.#path);
-    flush(dirname(this.#path));
   }
 }
 
 type Answered = Exclude<Answer, { failure: unknown }> | { readonly error: OpLogError };
-
-function flush(path: string): void {
-  // Windows flushes no directories.
-  if (process.platform === "win32") return;
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}

@@ -16,7 +16,7 @@ export interface Tables {
   readonly records: Table;
   /** The document's number and {@link POSITION} or {@link STATE} → where a checkpoint is, and its bytes. */
   readonly checkpoints: Table;
-  /** The format, and the next document's number. */
+  /** The format, the next document's number, and how often an environment was mended. */
   readonly meta: Table;
 }
 
@@ -25,6 +25,7 @@ export const STATE = 1;
 
 export const FORMAT_KEY = Buffer.from("format");
 export const NEXT_KEY = Buffer.from("next");
+export const TOUCHED_KEY = Buffer.from("touched");
 
 /** Of keys and values: what is stored is what is written. */
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;

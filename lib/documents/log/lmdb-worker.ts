@@ -1,6 +1,6 @@
-import { mkdirSync, realpathSync } from "node:fs";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { shown } from "./chain.ts";
+import { toFailure } from "./lmdb-failure.ts";
+import { makeDirectory } from "./lmdb-files.ts";
 import { DirectoryLock } from "./lmdb-lock.ts";
 import { AGAIN, LmdbStore } from "./lmdb-store.ts";
 import {
@@ -13,13 +13,7 @@ import {
   type WorkerData,
   type WriteCall,
 } from "./lmdb-wire.ts";
-import { type Checkpoint, type LogRecord, type LogState, LogTruncated, OpLogError } from "./op-log.ts";
-
-/** What engine and system say when there is no more space. */
-const FULL: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", 28, 122, -30792]);
-const FULL_TEXT = /no space left|disk quota exceeded|MDB_MAP_FULL/i;
-/** A flush has failed in a way after which LMDB wants to be opened again. */
-const PANIC = /MDB_PANIC/;
+import type { LogRecord, LogState } from "./op-log.ts";
 
 type Numbered<T> = readonly [n: number, call: T];
 type Answers = [n: number, answer: Answer][];
@@ -36,9 +30,8 @@ class LmdbWorker {
   #backups: Promise<void> = Promise.resolve();
 
   static async start(port: MessagePort, { path, mapSize }: WorkerData): Promise<LmdbWorker> {
-    mkdirSync(path, { recursive: true });
-    const directory = realpathSync(path);
-    const lock = new DirectoryLock(directory);
+    const directory = makeDirectory(path);
+    const lock = new DirectoryLock(directory, path);
     // Before anything is opened, which is quicker; and again by `take`.
     if (process.platform !== "win32") await lock.probe();
     const { open } = await import("lmdb");
@@ -117,7 +110,7 @@ class LmdbWorker {
       }
       return answers;
     } catch (error) {
-      this.#recover(error);
+      this.#recover();
       // One that can't be written must not be what fails the others.
       if (writes.length > 1) return writes.flatMap((write) => this.#write([write]));
       const failure = this.#failure(error, writes[0]?.[1]);
@@ -131,7 +124,7 @@ class LmdbWorker {
       try {
         if (call.kind === "state") answers.push([n, { value: this.#store.state(call.name) }]);
         else if (call.kind === "read") answers.push([n, { value: this.#store.read(call) }]);
-        else if (call.kind === "backup") this.#backup(n, call.path);
+        else if (call.kind === "backup") this.#backup(n, call);
       } catch (error) {
         answers.push([n, { failure: this.#failure(error, call) }]);
       }
@@ -139,11 +132,11 @@ class LmdbWorker {
     return answers;
   }
 
-  #backup(n: number, path: string): void {
+  #backup(n: number, call: Call & { kind: "backup" }): void {
     this.#backups = this.#backups.then(async () => {
-      const answer = await this.#store.backup(path).then(
+      const answer = await this.#store.backup(call.path).then(
         () => ({ value: undefined }),
-        (error: unknown) => ({ failure: this.#failure(error) }),
+        (error: unknown) => ({ failure: this.#failure(error, call) }),
       );
       this.#send([[n, answer]]);
     });
@@ -151,12 +144,18 @@ class LmdbWorker {
 
   /**
    * LMDB refuses all more once the last step of a commit has failed. Opened again, it may show what that commit
-   * wrote, so it is written anew before anybody sees it.
+   * wrote and didn't flush: so something is committed before anybody sees it.
+   *
+   * @throws what the engine throws: then the thread ends.
    */
-  #recover(error: unknown): void {
-    if (!PANIC.test(String(error))) return;
-    void this.#store.close();
-    this.#store = this.#open();
+  #recover(): void {
+    try {
+      this.#store.exclusively(() => {});
+    } catch {
+      void this.#store.close();
+      this.#store = this.#open();
+      this.#store.touch();
+    }
   }
 
   #send(answers: Answers): void {
@@ -191,24 +190,6 @@ function packValue(parcel: Parcel, value: unknown): void {
       });
   }
 }
-
-function toFailure(error: unknown, path: string, call?: Call): Failure {
-  if (error instanceof LogTruncated) return { code: error.code, message: error.message, floor: error.floor };
-  if (error instanceof OpLogError) return { code: error.code, message: error.message };
-  const { message, code } = error as { message: string; code?: string | number };
-  const cause = { message: String(message ?? error), code };
-  const what = call !== undefined && "name" in call ? `${call.kind} of ${shown(call.name)}` : "opening it";
-  if (FULL.has(code) || FULL_TEXT.test(cause.message)) {
-    return {
-      code: "log_full",
-      message: `the log in ${path} has no space left on its disk: ${what} failed`,
-      cause,
-    };
-  }
-  return { code: "log_failed", message: `the log in ${path} failed: ${what}: ${cause.message}`, cause };
-}
-
-export type { Checkpoint };
 
 if (parentPort !== null) {
   const data = workerData as WorkerData;

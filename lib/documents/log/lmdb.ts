@@ -47,7 +47,10 @@ const MAX_RECORD = 1024 ** 3;
 /** Options of lmdb's that this can't have: with them, `committed` would be answered for what isn't on the disk. */
 const UNSAFE: readonly string[] = ["noSync", "noMetaSync", "useWritemap", "mapAsync", "overlappingSync"];
 
-/** What the thread is told, and whom its answer is for. */
+/** How many calls of one turn go into one message. */
+const MAX_WAITING = 512;
+
+/** Who waits for an answer. */
 interface Pending {
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
@@ -192,8 +195,10 @@ export class LmdbOpLog implements OpLog {
     return new Promise<T>((resolve, reject) => {
       if (this.#pending.size === 0) this.#worker.ref();
       this.#pending.set(this.#next++, { resolve, reject });
-      // All that is called in this turn goes in one message.
-      if (this.#queue.push(call) === 1) setImmediate(() => this.#flush(false));
+      // All that is called in this turn goes in one message, unless it is much: then the thread begins meanwhile.
+      const waiting = this.#queue.push(call);
+      if (waiting === MAX_WAITING) this.#flush(false);
+      else if (waiting === 1) setImmediate(() => this.#flush(false));
     });
   }
 
