@@ -54,6 +54,7 @@ try {
   const packages = [
     "express",
     "fastify",
+    "mocha",
     "phoenix",
     "typescript",
     "@types/node",
@@ -62,12 +63,36 @@ try {
   ].map(version);
   run(
     "npm",
-    ["install", "--no-audit", "--no-fund", `./${tarball}`, ...packages, "typescript5@npm:typescript@5"],
+    [
+      "install",
+      "--no-audit",
+      "--no-fund",
+      `./${tarball}`,
+      ...packages,
+      "typescript5@npm:typescript@5",
+      // The latest that runs on the oldest Node that is supported.
+      "vitest@3",
+    ],
     scratch,
   );
 
   for (const file of readdirSync(scratch).filter((name) => name.startsWith("serve-"))) {
     await check(`${file} serves the official client`, () => serves(file));
+  }
+  for (const [runner, args, passes] of [
+    ["mocha", ["node_modules/mocha/bin/mocha.js", "kit-mocha.mjs"], /3 passing/],
+    [
+      "vitest",
+      ["node_modules/vitest/vitest.mjs", "run", "./kit-vitest.mjs", "--config", "vitest.config.mjs"],
+      /4 passed/,
+    ],
+    ["node:test", ["--test", "kit-node-test.mjs"], /pass 3\n/],
+  ]) {
+    await check(`the test kit runs under ${runner}`, () => {
+      const output = run(process.execPath, args, scratch);
+      // A runner that found no test would be content too.
+      if (!passes.test(output)) throw new Error(output);
+    });
   }
   await check("a typed host app compiles", () =>
     run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."], scratch),

@@ -103,8 +103,15 @@ export interface EndpointInternals {
   readonly tracer: Tracer;
   /** Lets `stats()` and the inspector look at a part. */
   show(part: Inspectable): void;
+  readonly mounts: readonly Mount[];
+  /** Hides what filterParameters name. */
+  filter(value: unknown): unknown;
   /** Called when the endpoint closes, before its pubsub adapter does. */
   onClose(callback: () => void): void;
+  /** Adds a part that may be at work when no channel is; it says on what, in words. */
+  onInFlight(probe: () => string[]): void;
+  /** What the app and the parts beside the endpoint are at work on, in words; empty when all is at rest. */
+  inFlight(): string[];
 }
 
 let internalsOf: (endpoint: Endpoint) => EndpointInternals;
@@ -126,11 +133,19 @@ export class Endpoint {
       logger: endpoint.#logger,
       tracer: endpoint.#tracer,
       show: (part) => endpoint.#shown.add(part),
+      mounts: endpoint.#mounts,
+      filter: endpoint.#mountHost.filter,
       onClose: (callback) => endpoint.#onClose.push(callback),
+      onInFlight: (probe) => endpoint.#probes.push(probe),
+      inFlight: () => [
+        ...endpoint.#mounts.flatMap((mount) => mount.inFlight()),
+        ...endpoint.#probes.flatMap((probe) => probe()),
+      ],
     });
   }
 
   readonly #onClose: (() => void)[] = [];
+  readonly #probes: (() => string[])[] = [];
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #tracer: EndpointTracer;

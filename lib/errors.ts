@@ -32,7 +32,7 @@ export class PayloadError extends ChannelsError {}
  * A call came at a moment that doesn't allow it, such as `push` inside `join`.
  *
  * Codes: `not_joined`, `no_message`, `own_topic`, `not_connected`, `already_tracked`, `not_tracked`,
- * `closed`.
+ * `closed`, `no_virtual_clock`.
  */
 export class StateError extends ChannelsError {}
 

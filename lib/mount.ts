@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type MountedClass, type MountWishes, ON_MOUNT } from "./channel.ts";
 import type { Clock } from "./clock.ts";
-import { connect } from "./connection/connect.ts";
+import { type ConnectOptions, connect } from "./connection/connect.ts";
 import type { Connection, ConnectionHost } from "./connection/connection.ts";
 import type { Counters } from "./connection/counters.ts";
 import { checkRateLimit, type RateLimit, RateLimiter } from "./connection/rate-limit.ts";
@@ -162,9 +162,21 @@ export interface MountMatch {
   readonly pathParams: Record<string, string>;
 }
 
+/** How clients of one transport get in, for the test kit, whose clients aren't on the network. */
+export interface MountDoor {
+  readonly connect: ConnectOptions;
+  readonly onRefusal: OnRefusal;
+  readonly counters: Counters;
+  readonly idleTimeout: number;
+  readonly maxPayload: number;
+  readonly authToken: boolean;
+}
+
 /** A socket class at a path. */
 export class Mount {
   readonly path: string;
+  readonly socketClass: SocketClass;
+  readonly doors: { readonly [kind in "websocket" | "longpoll"]?: MountDoor };
   readonly connections = new Set<Connection>();
   /** Their clients are gone, but a handler or a terminate still runs. */
   readonly lingering = new Set<Connection>();
@@ -177,6 +189,9 @@ export class Mount {
     this.path = path;
     this.#segments = pathSegments(path);
     assertSocketClass(socketClass);
+    this.socketClass = socketClass;
+    const doors: { [kind in "websocket" | "longpoll"]?: MountDoor } = {};
+    this.doors = doors;
     const { paramsSchema } = socketClass;
     if (paramsSchema !== undefined) assertSchema(paramsSchema, `${socketClass.name}.paramsSchema`);
     const { find: router, classes } = compileRoutes(socketClass);
@@ -234,6 +249,7 @@ export class Mount {
       };
       const ask: Connect = (info, pathParams) => connect(connectOptions, info, pathParams);
       const onRefusal: OnRefusal = (refused, since) => report.refused(refused, since);
+      doors[kind] = { ...rest, connect: connectOptions, onRefusal, counters: host.counters };
       return { ...host, ...rest, checkOrigin: originCheck(checkOrigin), connect: ask, onRefusal };
     };
     if (websocket !== false) {
@@ -282,6 +298,16 @@ export class Mount {
         .writeHead(400, { "Content-Type": "text/plain; charset=utf-8" })
         .end("This address takes WebSockets: the request has no Upgrade header that says so.");
     }
+  }
+
+  /** The params that a client's path has. */
+  get pathParams(): string[] {
+    return this.#segments.filter((segment) => segment.startsWith(":")).map((segment) => segment.slice(1));
+  }
+
+  /** What the app is at work on for the clients of this mount, in words. */
+  inFlight(): string[] {
+    return [...this.connections, ...this.lingering].flatMap((connection) => connection.inFlight());
   }
 
   /** Refuses the clients about which connect hasn't decided yet. */

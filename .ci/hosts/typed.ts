@@ -9,6 +9,7 @@ import {
   ok,
   Socket,
 } from "phoenix-channels-server";
+import { channelCase } from "phoenix-channels-server/testing";
 import { z } from "zod";
 
 const NewMsg = z.object({ body: z.string() });
@@ -48,3 +49,14 @@ endpoint.attach(createServer(express()));
 endpoint.broadcast("room:lobby", "new_msg", { body: "hi" });
 // @ts-expect-error an option that doesn't exist
 endpoint.socket("/other", UserSocket, { maxChanels: 10 });
+
+export async function testRoom(): Promise<void> {
+  const kit = channelCase({ clock: "virtual" });
+  const client = kit.socket(UserSocket, "user:1", { userId: "1" });
+  const room = await client.subscribeAndJoin(RoomChannel, "room:lobby", { token: "t" });
+  const joined: string = room.assigns.room;
+  await room.assertReply(room.push("new_msg", { body: joined }), "ok", kit.any(Object));
+  await kit.close();
+  // @ts-expect-error an assign of another type
+  kit.socket(UserSocket, "user:1", { userId: 1 });
+}

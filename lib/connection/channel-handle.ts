@@ -89,13 +89,21 @@ export class ChannelHandle implements ChannelContext {
       tracer.step({ step: "deferred", topic, joinRef, ref, event }, process.whom);
     }
     if (promise !== undefined) {
+      process.awaited++;
       Promise.resolve(promise).then(
         (result: unknown) => {
+          process.awaited--;
           if (!(result instanceof Reply)) process.misreturned("deferReply", "deferReply", result);
           else if (inHand !== null) process.answer(inHand, result);
         },
-        (error: unknown) => process.crash("deferReply", error),
+        (error: unknown) => {
+          process.awaited--;
+          process.crash("deferReply", error);
+        },
       );
+    } else if (inHand !== null && !inHand.answered && !inHand.deferred) {
+      inHand.deferred = true;
+      process.deferred++;
     }
     return (reply) => {
       if (!(reply instanceof Reply)) {
@@ -190,6 +198,11 @@ export class ChannelHandle implements ChannelContext {
 
   stop(reason: string | Error): void {
     this.#process.stop(reason);
+  }
+
+  /** Messages to oneself that wait for their time. */
+  get timers(): number {
+    return this.#timers?.size ?? 0;
   }
 
   get ended(): boolean {

@@ -1,5 +1,5 @@
 import type { Channel, TerminateReason } from "../channel.ts";
-import { printable } from "../errors.ts";
+import { describe, printable } from "../errors.ts";
 import { type Message, PHX_CLOSE, PHX_ERROR, PHX_JOIN, PHX_LEAVE, type Ref } from "../protocol/message.ts";
 import { EMPTY_PAYLOAD, type EncodedPayload } from "../protocol/payload.ts";
 import type { Envelope } from "../pubsub/broadcast.ts";
@@ -38,6 +38,8 @@ export interface InHand {
   readonly ref: Ref;
   readonly event: string;
   answered: boolean;
+  /** `deferReply` was called without a promise. */
+  deferred: boolean;
   /** The id by which the log and `explain` know its error reply, if it gets one. */
   failure: string | null;
 }
@@ -56,6 +58,10 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   /** Counts the messages to all channels of this class on the connection, if the class has a rateLimit. */
   readonly rate: RateMeter | null;
   inHand: InHand | null = null;
+  /** Promises that `deferReply` was given and that haven't settled. */
+  awaited = 0;
+  /** Messages whose answer the app has deferred, and holds. */
+  deferred = 0;
   /** The join's join_ref as it came, which matching, phx_close and phx_error go by. */
   readonly #rawJoinRef: Ref;
   readonly #handle: ChannelHandle;
@@ -117,6 +123,33 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   get whom(): Connection {
     return this.connection;
+  }
+
+  /** The app's channel, once it is made. */
+  get channel(): Channel | null {
+    return this.#channel;
+  }
+
+  /** Whether the connection counts it among its live channels. */
+  get counted(): boolean {
+    return this.#counted;
+  }
+
+  /** Messages to oneself that wait for their time. */
+  get timers(): number {
+    return this.#handle.timers;
+  }
+
+  /** What the app is at work on, in words; nothing if the channel rests. */
+  inFlight(): string[] {
+    const where = `${this.route.name} on ${printable(this.topic)}`;
+    if (this.#state === "joining") return [`join of ${where} hasn't answered`];
+    const found: string[] = [];
+    if (this.inHand !== null) found.push(`handleIn(${describe(this.inHand.event)}) of ${where} is running`);
+    else if (this.#mailbox.busy) found.push(`a callback of ${where} is running`);
+    if (this.#mailbox.length > 0) found.push(`${this.#mailbox.length} message(s) wait for ${where}`);
+    if (this.awaited > 0) found.push(`${this.awaited} deferred reply(s) of ${where} are pending`);
+    return found;
   }
 
   // ── what the connection calls ──────────────────────────────────────────────────────────────────────────────
@@ -219,6 +252,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
       return false;
     }
     inHand.answered = true;
+    if (inHand.deferred) this.deferred--;
     if (reply.status === "error") {
       const { report } = this.connection.host;
       const { ref, event } = inHand;

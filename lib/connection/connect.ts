@@ -8,6 +8,7 @@ import type { RefusalCause } from "../telemetry.ts";
 import type { Accepted, Refused } from "../transport/accept.ts";
 import type { ConnectInfo } from "../transport/connect-info.ts";
 import { decodeParams, InvalidQueryError } from "../transport/params.ts";
+import type { Transport } from "../transport/transport.ts";
 import { isResult, thrownResult, validated } from "./callbacks.ts";
 import { CLOSE } from "./close-codes.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
@@ -71,12 +72,9 @@ export function connect(
         if (!(outcome instanceof Connecting)) return outcome;
         return {
           open(transport) {
-            const connection = new Connection(host, socket, outcome.id, serializer, transport);
-            report.connected(connection, params, started);
-            link.connection = connection;
-            if (socket.expiresAt !== null) connection.expiresAt(socket.expiresAt);
-            options.opened(connection);
-            return connection;
+            const { id } = outcome;
+            const told = (connection: Connection) => report.connected(connection, params, started);
+            return opened(options, link, socket, id, serializer, transport, told);
           },
         };
       } catch (error) {
@@ -89,6 +87,40 @@ export function connect(
   } catch (error) {
     return crashed(error);
   }
+}
+
+/**
+ * Lets a client in without asking the app, for the test kit.
+ *
+ * @param prepare Sets up the socket as connect would.
+ */
+export function admit(
+  options: ConnectOptions,
+  id: string | null,
+  serializer: Serializer,
+  prepare: (socket: Socket<object>) => void,
+): (transport: Transport) => Connection {
+  const link = new SocketLink(options.host.report.endpoint);
+  const socket = new options.socketClass(link);
+  prepare(socket);
+  return (transport) => opened(options, link, socket, id, serializer, transport);
+}
+
+function opened(
+  options: ConnectOptions,
+  link: SocketLink,
+  socket: Socket<object>,
+  id: string | null,
+  serializer: Serializer,
+  transport: Transport,
+  told?: (connection: Connection) => void,
+): Connection {
+  const connection = new Connection(options.host, socket, id, serializer, transport);
+  told?.(connection);
+  link.connection = connection;
+  if (socket.expiresAt !== null) connection.expiresAt(socket.expiresAt);
+  options.opened(connection);
+  return connection;
 }
 
 /**

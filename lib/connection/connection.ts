@@ -1,3 +1,4 @@
+import type { Channel } from "../channel.ts";
 import type { Clock } from "../clock.ts";
 import { printable } from "../errors.ts";
 import { HEARTBEAT_EVENT, HEARTBEAT_TOPIC, type Message, PHX_JOIN, PHX_LEAVE } from "../protocol/message.ts";
@@ -82,6 +83,30 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     let queued = 0;
     for (const process of this.#channels.values()) queued += process.queued;
     return queued;
+  }
+
+  /** The channel that is joined, or joining, on a topic. */
+  channelOn(topic: string): Channel | null {
+    return this.#channels.get(topic)?.channel ?? null;
+  }
+
+  /** What the app is at work on for this client, in words. */
+  inFlight(): string[] {
+    const found: string[] = [];
+    let counted = 0;
+    for (const process of this.#channels.values()) {
+      found.push(...process.inFlight());
+      if (process.counted) counted++;
+    }
+    const ending = this.#live - counted;
+    if (ending > 0) found.push(`${ending} channel(s) that ended still run a handler or terminate`);
+    return found;
+  }
+
+  /** Whether something of the app's may still come without being at work: a deferred answer, a delayed message. */
+  awaits(what: "deferred" | "timers"): boolean {
+    for (const process of this.#channels.values()) if (process[what] > 0) return true;
+    return false;
   }
 
   /** Counts this connection's messages by a limit, if there is one. */

@@ -22,7 +22,7 @@ export function handleIn(
   const { report } = host;
   const { logHandleIn } = process.route;
   const started = report.timesHandledIn(logHandleIn) ? report.now : null;
-  const inHand: InHand = { ref, event, answered: false, failure: null };
+  const inHand: InHand = { ref, event, answered: false, deferred: false, failure: null };
   process.inHand = inHand;
   const handled = (result: HandlerResult) => {
     process.inHand = null;

@@ -28,6 +28,11 @@ export class Mailbox<M> {
     return this.#queue.length - this.#head;
   }
 
+  /** A handler runs. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /** Nothing waits and nothing runs. */
   get idle(): boolean {
     return !this.#busy && this.length === 0;

@@ -72,7 +72,8 @@ export function compileRoutes(socketClass: SocketClass): Routes {
 
 const compiled = new WeakMap<ChannelClass, Omit<Route, "assigns">>();
 
-function compileRoute(value: unknown, where: string): Route {
+/** @throws ConfigError naming what is wrong with a channel class. */
+export function compileRoute(value: unknown, where: string): Route {
   let channelClass = value;
   let assigns: unknown;
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {

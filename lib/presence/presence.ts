@@ -49,6 +49,8 @@ export class Presence {
   #flushing = false;
   /** Topics whose diff waits for `fetch`. What changes meanwhile is merged into their next one. */
   readonly #fetching = new Set<string>();
+  /** Calls of `fetch` that haven't answered. */
+  #decorating = 0;
   /** Lists asked for in this turn, and who waits for them. */
   #lists = new Map<string, ((entries: Entries | Promise<Entries>) => void)[]>();
 
@@ -77,6 +79,7 @@ export class Presence {
       onJoin: (entry) => this.#joined(entry),
       onLeave: (entry) => this.#left(entry),
     });
+    this.#internals.onInFlight(() => this.#inFlight());
     if (!pubsub.distributed) return;
     const receive = ({ payload }: { readonly payload: unknown }) =>
       this.#tracker.receive(payload as TrackerMessage);
@@ -299,6 +302,15 @@ export class Presence {
     if (this.#reacts) this.#reactions.add(topic, diff);
   }
 
+  #inFlight(): string[] {
+    const found: string[] = [];
+    if (this.#flushing) found.push("a presence_diff or list is about to go out");
+    if (this.#decorating > 0) found.push(`${this.#decorating} fetch(es) of presence haven't answered`);
+    if (this.#reactions.running > 0)
+      found.push(`${this.#reactions.running} handleMetas of presence are running`);
+    return found;
+  }
+
   get #decorates(): boolean {
     return this.fetch !== Presence.prototype.fetch;
   }
@@ -314,6 +326,7 @@ export class Presence {
     make: (fetched: unknown) => T,
   ): Promise<T> {
     if (this.#decorates && Object.keys(entries).length > 0) {
+      this.#decorating++;
       try {
         const made = make(await this.fetch(topic, entries));
         // Here, where it can be mended, and not where a channel pushes it.
@@ -324,6 +337,8 @@ export class Presence {
           { err, topic },
           "Presence.fetch crashed: the entries go out undecorated",
         );
+      } finally {
+        this.#decorating--;
       }
     }
     return make(entries);

@@ -17,6 +17,7 @@ export class Reactions {
   readonly #views = new Map<string, View>();
   readonly #handle: (topic: string, diff: Diff, presences: Entries) => unknown;
   readonly #failed: (topic: string, error: unknown) => void;
+  #running = 0;
 
   constructor(
     handle: (topic: string, diff: Diff, presences: Entries) => unknown,
@@ -26,8 +27,14 @@ export class Reactions {
     this.#failed = failed;
   }
 
+  /** Diffs that the app hasn't dealt with. */
+  get running(): number {
+    return this.#running;
+  }
+
   add(topic: string, diff: Diff): void {
     const view = this.#view(topic);
+    this.#running++;
     const react = async () => {
       try {
         apply(view, diff);
@@ -35,6 +42,7 @@ export class Reactions {
       } catch (error) {
         this.#failed(topic, error);
       }
+      this.#running--;
       if (view.idle === done && view.size === 0) this.#views.delete(topic);
     };
     const done = view.idle.then(react);

@@ -10,11 +10,12 @@ import {
   type TerminateReason,
 } from "../../lib/index.ts";
 import { expectRefusal, thrownBy } from "../options/expect-refused.ts";
-import { connect, type Frame, type RawClient, refused } from "../support/client.ts";
+import { connect, refused } from "../support/client.ts";
+import type { Frame, FrameClient } from "../support/frame-client.ts";
 import { Gate, Journal, turn } from "../support/gate.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { serveInMemory } from "../support/memory.ts";
 import { forEachVsn, Peer } from "../support/peer.ts";
-import { serve } from "../support/server.ts";
 
 type Refresh = (socket: Socket<{ user: string }>, token: string) => ConnectResult | Promise<ConnectResult>;
 
@@ -72,7 +73,7 @@ describe("access_token and Socket.refresh", () => {
           return ok({ token });
         },
       });
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       for (const topic of ["room:a", "room:b"]) await peer.join(topic);
       expect(await peer.ask("1", "2", "room:a", "access_token", { token: "ada" })).to.deep.equal(
@@ -102,7 +103,7 @@ describe("access_token and Socket.refresh", () => {
           return Promise.reject(new Error("no network"));
         },
       });
-      const { url, lines } = await serve(UserSocket);
+      const { url, lines } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       for (const topic of ["room:a", "room:b", "room:c", "room:d"]) await peer.join(topic);
       for (const [topic, token] of [
@@ -125,7 +126,7 @@ describe("access_token and Socket.refresh", () => {
 
     it("without a refresh the event is the channel's: unmatched, or handled", async () => {
       const { UserSocket } = rooms();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       for (const topic of ["room:a", "own:a"]) await peer.join(topic);
       expect(await peer.ask("1", "2", "room:a", "access_token", { token: "x" })).to.deep.equal(
@@ -145,7 +146,7 @@ describe("access_token and Socket.refresh", () => {
         return ok();
       },
     });
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:a");
     for (const payload of [
@@ -174,7 +175,7 @@ describe("access_token and Socket.refresh", () => {
 
   it("a channel with a handler of its own for access_token keeps it", async () => {
     const { UserSocket } = rooms({ refresh: () => error({ reason: "not asked" }) });
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("own:a");
     const payload = { token: "x" };
@@ -185,7 +186,7 @@ describe("access_token and Socket.refresh", () => {
 
   it("the token is hidden in the log", async () => {
     const { UserSocket } = rooms({ refresh: () => ok() });
-    const { url, lines } = await serve(UserSocket);
+    const { url, lines } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:a");
     await client.ask("1", "2", "room:a", "access_token", { token: "hush" });
@@ -197,7 +198,7 @@ describe("access_token and Socket.refresh", () => {
 
 describe("socket.expiresAt", () => {
   /** Lets time pass for a client that is alive: it would be taken for gone if it answered nothing for so long. */
-  async function pass(clock: ManualClock, client: RawClient, ms: number): Promise<Frame[]> {
+  async function pass(clock: ManualClock, client: FrameClient, ms: number): Promise<Frame[]> {
     const frames: Frame[] = [];
     for (let left = ms; left > 0; left -= 20_000) {
       clock.advance(Math.min(left, 20_000));
@@ -217,7 +218,7 @@ describe("socket.expiresAt", () => {
   async function serveRooms(options: Parameters<typeof rooms>[0] = {}) {
     const clock = new ManualClock();
     const { UserSocket, ...made } = rooms(options);
-    const served = await serve(UserSocket, {}, { clock });
+    const served = serveInMemory(UserSocket, {}, { clock });
     const client = await connect(served.url);
     await client.join("room:a");
     return { ...served, ...made, clock, client, socket: made.sockets[0] as Socket<{ user: string }> };
@@ -323,7 +324,7 @@ describe("socket.expiresAt", () => {
         socket.expiresAt = 4_999;
       },
     });
-    const { url } = await serve(UserSocket, {}, { clock });
+    const { url } = serveInMemory(UserSocket, {}, { clock });
     const client = await connect(url);
     clock.advance(0);
     expect(await client.closed).to.deep.equal({ code: 1001, reason: "token expired" });
@@ -355,7 +356,7 @@ describe("socket.expiresAt", () => {
       expect(socket.expiresAt).to.equal(30_000);
       expect(clock.pending).to.equal(pending);
       const { UserSocket } = rooms({ onConnect: set });
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       expect((await refused(url)).status).to.equal(500);
     }
   });

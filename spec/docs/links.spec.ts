@@ -87,6 +87,7 @@ describe("the documentation", () => {
       "op-logs",
       "telemetry",
       "tracing",
+      "testing",
     ];
     const specs = pages.map((name) => source(`spec/docs/${name}.spec.ts`));
     const idle = all

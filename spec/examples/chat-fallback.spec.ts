@@ -1,39 +1,6 @@
-import { once } from "node:events";
-import { createServer, request as forward } from "node:http";
-import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import { afterTest } from "../support/teardown.ts";
+import { blockWebSockets } from "./proxy.ts";
 import { useStage } from "./stage.ts";
-
-interface Proxy {
-  readonly url: string;
-  /** The paths asked for so far. */
-  readonly paths: Set<string>;
-}
-
-/** Passes requests on, as some networks do, but without what would make them WebSockets. */
-async function blockWebSockets(port: number): Promise<Proxy> {
-  const paths = new Set<string>();
-  const server = createServer((request, response) => {
-    const { method, url = "" } = request;
-    const { connection: _, upgrade: __, ...headers } = request.headers;
-    paths.add(url.replace(/\?.*/, ""));
-    const passed = forward({ host: "127.0.0.1", port, method, path: url, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
-    passed.on("error", () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
-    response.on("close", () => passed.destroy());
-    request.pipe(passed);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  afterTest(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, paths };
-}
 
 describe("the chat where WebSockets are blocked, in Chromium", function () {
   this.timeout(60_000);
@@ -41,7 +8,8 @@ describe("the chat where WebSockets are blocked, in Chromium", function () {
   const { visit } = stage;
 
   it("works by long-polling, together with those who have WebSockets", async () => {
-    const { url, paths } = await blockWebSockets(stage.chat.port);
+    const { url: root, paths } = await blockWebSockets(stage.chat.port);
+    const url = `${root}chat/`;
     const [ada, ben, cleo] = await Promise.all([visit("Ada", { url }), visit("Ben", { url }), visit("Cleo")]);
     await ada.say("one");
     await ben.say("two");
@@ -49,7 +17,7 @@ describe("the chat where WebSockets are blocked, in Chromium", function () {
     for (const person of [ada, ben, cleo]) await person.sees("one", "two", "three");
     await ada.meets("Ada (you)", "Ben", "Cleo");
     await cleo.meets("Cleo (you)", "Ada", "Ben");
-    expect(paths).to.include.keys("/socket/websocket", "/socket/longpoll");
+    expect(paths).to.include.keys("/chat/socket/websocket", "/chat/socket/longpoll");
 
     await ben.composer.pressSequentially("hm");
     await ada.reads(ada.typing, "Ben is writing");
@@ -64,7 +32,7 @@ describe("the chat where WebSockets are blocked, in Chromium", function () {
   });
 
   it("survives a restart of the server", async () => {
-    const { url } = await blockWebSockets(stage.chat.port);
+    const url = `${(await blockWebSockets(stage.chat.port)).url}chat/`;
     const [ada, ben] = await Promise.all([visit("Ada", { url }), visit("Ben", { url })]);
     await ada.say("before");
     await stage.chat.close();

@@ -1,20 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, request } from "node:http";
+import { request } from "node:http";
 import { createRequire } from "node:module";
-import { type AddressInfo, connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { expect } from "chai";
 import { WebSocket } from "ws";
-import { startChat } from "../../examples/chat/chat.ts";
+import { chat } from "../../examples/chat/chat.ts";
 import { History, type Message } from "../../examples/chat/history.ts";
+import { startHost } from "../../examples/host.ts";
 import { RawClient } from "../support/client.ts";
 import { afterTest } from "../support/teardown.ts";
 
-const root = new URL("../../", import.meta.url);
 const require = createRequire(import.meta.url);
 
 async function temporaryDir(): Promise<string> {
@@ -49,13 +46,13 @@ const names = (presence: Record<string, { metas: { name: string }[] }>) =>
 
 describe("the chat's server", () => {
   async function start() {
-    const chat = await startChat({ port: 0, dataDir: await temporaryDir() });
-    afterTest(() => chat.close());
-    return chat;
+    const host = await startHost({ port: 0 }, [chat({ dataDir: await temporaryDir() })]);
+    afterTest(() => host.close());
+    return { port: host.port, root: host.url, url: `${host.url}chat/` };
   }
 
   it("serves the page and the official client under a strict policy", async () => {
-    const { url } = await start();
+    const { url, root } = await start();
     const page = await fetch(url);
     expect(page.headers.get("content-type")).to.equal("text/html; charset=utf-8");
     const policy = page.headers.get("content-security-policy") ?? "";
@@ -64,7 +61,7 @@ describe("the chat's server", () => {
     const html = await page.text();
     expect(html).not.to.match(/<script(?![^>]*src=)|<style|\sstyle=|\son[a-z]+=|https?:/);
 
-    const client = await fetch(`${url}phoenix.mjs`);
+    const client = await fetch(`${root}modules/phoenix.mjs`);
     expect(client.headers.get("content-type")).to.equal("text/javascript; charset=utf-8");
     const installed = join(require.resolve("phoenix"), "../phoenix.mjs");
     expect(await client.text()).to.equal(await readFile(installed, "utf8"));
@@ -233,59 +230,5 @@ describe("the chat's history", () => {
     const failure = await History.open(foreign, 100).catch((error: unknown) => error);
     expect(String(failure)).to.include("notes.txt isn't a history of this chat");
     expect(await readFile(foreign, "utf8")).to.equal("dear diary\n");
-  });
-});
-
-describe("npm start", function () {
-  this.timeout(30_000);
-
-  /** Starts what the script of package.json starts after the build. */
-  async function launch(port: number): Promise<ChildProcess> {
-    const { scripts } = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
-    const [command, ...args] = scripts.start.split(" ");
-    expect(command).to.equal("tsx");
-    const child = spawn(process.execPath, [require.resolve("tsx/cli"), ...args], {
-      cwd: root,
-      env: { ...process.env, PORT: String(port), HOST: "127.0.0.1", DATA_DIR: await temporaryDir() },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const exited = once(child, "exit");
-    afterTest(async () => {
-      child.kill("SIGKILL");
-      await exited;
-    });
-    return child;
-  }
-
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    it(`serves until ${signal}, and exits with 0`, async () => {
-      const child = await launch(0);
-      const [line] = await once(createInterface(child.stdout as NodeJS.ReadableStream), "line");
-      const url = /^The chat is at (http:\/\/127\.0\.0\.1:\d+\/)$/.exec(line)?.[1];
-      if (url === undefined) throw new Error(`unexpected output: ${line}`);
-      expect((await fetch(url)).status).to.equal(200);
-      const client = await connect(url, "0123456789abcdef", "Ada");
-      await client.join("room:lobby");
-      // Neither open connections nor one that says nothing hold it back.
-      const silent = connectTcp(Number(new URL(url).port), "127.0.0.1");
-      silent.on("error", () => {});
-      await once(silent, "connect");
-
-      const exited = once(child, "exit");
-      child.kill(signal);
-      expect((await client.closed).code).to.equal(1012);
-      expect(await exited).to.deep.equal([0, null]);
-    });
-  }
-
-  it("says so and exits with 1 if the port is taken", async () => {
-    const taken = createServer().listen(0, "127.0.0.1");
-    afterTest(() => taken.close());
-    await once(taken, "listening");
-    const child = await launch((taken.address() as AddressInfo).port);
-    const exited = once(child, "exit");
-    const [line] = await once(createInterface(child.stderr as NodeJS.ReadableStream), "line");
-    expect(line).to.match(/^The chat can't start: listen EADDRINUSE/);
-    expect(await exited).to.deep.equal([1, null]);
   });
 });

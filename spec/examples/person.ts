@@ -1,34 +1,6 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
-import { afterTest } from "../support/teardown.ts";
-
-export interface Visit {
-  /** A name that the browser remembers from earlier; null if the page will have to ask for one. */
-  readonly name: string | null;
-  readonly url: string;
-  readonly viewport?: { readonly width: number; readonly height: number };
-  /** Called before the page is loaded. */
-  readonly prepare?: (page: Page) => Promise<unknown>;
-}
-
-/** What pages have reported since this was emptied. */
-export const pageErrors: string[] = [];
-
-const VIEWPORT = { width: 1280, height: 720 };
-
-/** Browsers whose visitors have left. A new one takes longer than most tests. */
-const vacant: Page[] = [];
-
-/** Has an empty page, where they wait. On the chat's own host, since from any other they would need a new process. */
-const lounge = createServer((_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end());
-
-after("close the lounge", () => {
-  lounge.close();
-  lounge.closeAllConnections();
-});
+import type { Browser, Locator, Page } from "playwright-core";
+import { openPage, openTab, type Visit } from "./pages.ts";
 
 /** Somebody with a browser of their own. */
 export class Person {
@@ -38,28 +10,16 @@ export class Person {
     this.page = page;
   }
 
-  /** Opens the chat. The browser is vacated after the test. */
-  static async visit(browser: Browser, { name, url, viewport = VIEWPORT, prepare }: Visit): Promise<Person> {
-    // What is prepared stays with a page, and so such a page isn't used again.
-    const page = (prepare === undefined && vacant.pop()) || (await openBrowser(browser));
-    afterTest(() => (prepare === undefined ? vacate(page) : page.context().close()));
-    if (page.viewportSize()?.width !== viewport.width) await page.setViewportSize(viewport);
-    await prepare?.(page);
-    const remember = name === null ? "" : `localStorage.setItem("chat:name", ${JSON.stringify(name)});`;
-    const arrange = await page.addInitScript({
-      content: `localStorage.clear(); sessionStorage.clear(); ${remember}`,
-    });
-    await page.goto(url);
-    await arrange.dispose();
-    const person = new Person(page);
-    if (name !== null) await person.is("online");
+  /** Opens the chat. */
+  static async visit(browser: Browser, visit: Visit): Promise<Person> {
+    const person = new Person(await openPage(browser, visit));
+    if (visit.name !== null) await person.is("online");
     return person;
   }
 
   /** Opens the chat in another tab of this browser. */
   async openTab(url = this.page.url()): Promise<Person> {
-    const tab = new Person(await newPage(this.page.context()));
-    await tab.page.goto(url);
+    const tab = new Person(await openTab(this.page, url));
     await tab.is("online");
     return tab;
   }
@@ -146,32 +106,4 @@ export class Person {
     expect(await place.first().textContent()).to.include(text);
     if (text === "") expect(await place.first().textContent()).to.equal("");
   }
-}
-
-async function openBrowser(browser: Browser): Promise<Page> {
-  // Without transitions there is less to draw, and to wait for.
-  const context = await browser.newContext({ viewport: VIEWPORT, reducedMotion: "reduce" });
-  context.setDefaultTimeout(10_000);
-  return newPage(context);
-}
-
-async function newPage(context: BrowserContext): Promise<Page> {
-  const page = await context.newPage();
-  page.on("pageerror", (error) => pageErrors.push(String(error)));
-  page.on("console", (message) => {
-    // What the policy blocks is reported here too. A server that is away is no fault of the page.
-    const isAway =
-      message.text().includes("WebSocket connection to") ||
-      message.location().url.includes("/socket/longpoll");
-    if (message.type() === "error" && !isAway) pageErrors.push(message.text());
-  });
-  return page;
-}
-
-async function vacate(page: Page): Promise<void> {
-  if (page.isClosed()) return page.context().close();
-  for (const other of page.context().pages()) if (other !== page) await other.close();
-  if (!lounge.listening) await once(lounge.listen(0, "127.0.0.1"), "listening");
-  await page.goto(`http://127.0.0.1:${(lounge.address() as AddressInfo).port}/`);
-  vacant.push(page);
 }

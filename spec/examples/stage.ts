@@ -2,15 +2,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { type Chat, type ChatOptions, startChat } from "../../examples/chat/chat.ts";
+import { type ChatOptions, chat } from "../../examples/chat/chat.ts";
+import { type Host, startHost } from "../../examples/host.ts";
 import { useChromium } from "../support/chromium.ts";
 import { afterTest } from "../support/teardown.ts";
-import { Person, pageErrors, type Visit } from "./person.ts";
+import { pageErrors, type Visit } from "./pages.ts";
+import { Person } from "./person.ts";
 
 /** What each test of a suite in the browser has: a chat of its own, and who visits it. */
 export interface Stage {
   readonly dataDir: string;
-  readonly chat: Chat;
+  /** The server, with the address of the chat. */
+  readonly chat: Host;
   visit(name: string | null, options?: Partial<Visit>): Promise<Person>;
   /** Visits by several people at once. */
   visits<N extends string[]>(...names: N): Promise<{ [I in keyof N]: Person }>;
@@ -22,13 +25,16 @@ export interface Stage {
 export function useStage(): Stage {
   const browser = useChromium();
   let dataDir: string;
-  let chat: Chat;
+  let host: Host;
 
-  async function start(options: Partial<ChatOptions> = {}): Promise<void> {
+  async function start(options: Partial<ChatOptions> = {}, port = 0): Promise<void> {
     // Long-polling clients that have just gone are waited for in vain.
-    const started = await startChat({ port: 0, dataDir, closeTimeoutMs: 500, ...options });
+    const closeTimeoutMs = 500;
+    const started = await startHost({ port, closeTimeoutMs }, [
+      chat({ dataDir, closeTimeoutMs, ...options }),
+    ]);
     afterTest(() => started.close());
-    chat = started;
+    host = { ...started, url: `${started.url}chat/` };
   }
 
   beforeEach(async () => {
@@ -43,20 +49,20 @@ export function useStage(): Stage {
   });
 
   const visit = (name: string | null, options: Partial<Visit> = {}) =>
-    Person.visit(browser(), { name, url: chat.url, ...options });
+    Person.visit(browser(), { name, url: host.url, ...options });
 
   return {
     get dataDir() {
       return dataDir;
     },
     get chat() {
-      return chat;
+      return host;
     },
     visit,
     visits: async (...names) => (await Promise.all(names.map((name) => visit(name)))) as never,
     restart: async (options) => {
-      await chat.close();
-      await start({ port: chat.port, ...options });
+      await host.close();
+      await start(options, host.port);
     },
   };
 }

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { z } from "zod";
 import { Channel, ok, Socket } from "../../lib/index.ts";
 import { connect } from "../support/client.ts";
-import { serve } from "../support/server.ts";
+import { serveInMemory } from "../support/memory.ts";
 import { expectRefused } from "./expect-refused.ts";
 
 const handler = () => ok();
@@ -102,7 +102,7 @@ describe("Channel.on", () => {
     class UserSocket extends Socket {
       static override channels = { "room:*": RoomChannel };
     }
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:1");
     expect((await client.ask("1", "2", "room:1", "say"))[4].response).to.deep.equal({ handler: 1 });
@@ -126,7 +126,7 @@ describe("Channel.on", () => {
     class UserSocket extends Socket {
       static override channels = { "room:*": RoomChannel, "lobby:*": LobbyChannel };
     }
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:1");
     await client.join("lobby:1");
@@ -161,7 +161,7 @@ describe("Channel.on", () => {
     class UserSocket extends Socket {
       static override channels = { "room:*": RoomChannel };
     }
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:1");
     for (const event of events) {

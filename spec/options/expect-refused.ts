@@ -15,7 +15,7 @@ const CODES = new Map<string, readonly string[]>([
     ],
   ],
   [PayloadError.name, ["invalid_payload", "uncarried_payload"]],
-  [StateError.name, ["not_joined", "no_message", "own_topic", "not_connected", "closed"]],
+  [StateError.name, ["not_joined", "no_message", "own_topic", "not_connected", "closed", "no_virtual_clock"]],
   [ReturnError.name, ["invalid_return"]],
 ]);
 

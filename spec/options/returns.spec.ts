@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import { Channel, error, noreply, ok, ReturnError, reply, Socket, stop } from "../../lib/index.ts";
-import { connect, type RawClient } from "../support/client.ts";
-import { type LogLine, serve } from "../support/server.ts";
+import { connect } from "../support/client.ts";
+import type { FrameClient } from "../support/frame-client.ts";
+import { serveInMemory } from "../support/memory.ts";
+import type { LogLine } from "../support/server.ts";
 import { expectRefusal } from "./expect-refused.ts";
 
 type Returned = readonly [value: unknown, shown: string];
@@ -65,7 +67,7 @@ async function serveRoom({ callback, result }: Act) {
   class UserSocket extends Socket {
     static override channels = { "room:*": RoomChannel };
   }
-  const { url, lines } = await serve(UserSocket);
+  const { url, lines } = serveInMemory(UserSocket);
   const client = await connect(url);
   return { client, lines };
 }
@@ -82,7 +84,7 @@ function expectReturnError(lines: readonly LogLine[], words: readonly string[]):
 }
 
 /** The channel ends with phx_error, the one thing besides the trigger's own reply that the client gets. */
-async function expectCrash(client: RawClient, callback: keyof typeof TRIGGER): Promise<void> {
+async function expectCrash(client: FrameClient, callback: keyof typeof TRIGGER): Promise<void> {
   await client.join("room:a");
   client.send(["1", "2", "room:a", TRIGGER[callback], {}]);
   if (callback === "handleOut" || callback === "handleInfo") {
@@ -198,7 +200,7 @@ describe("a deferred reply", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": RoomChannel };
       }
-      const { url, lines } = await serve(UserSocket);
+      const { url, lines } = serveInMemory(UserSocket);
       const client = await connect(url);
       await client.join("room:a");
       expect((await client.ask("1", "2", "room:a", "later"))[3]).to.equal("phx_error");

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { type Channel, error, ok, stop } from "../../lib/index.ts";
-import { connect, type RawClient } from "../support/client.ts";
+import { connect } from "../support/client.ts";
+import type { FrameClient } from "../support/frame-client.ts";
 import { Gate, Journal } from "../support/gate.ts";
 import { diff, plain, type ServedPresence, servePresence } from "./served.ts";
 
@@ -8,7 +9,7 @@ interface End {
   readonly how: string;
   /** The kind of reason that terminate gets. */
   readonly kind: string;
-  end(client: RawClient, channel: Channel, served: ServedPresence): unknown;
+  end(client: FrameClient, channel: Channel, served: ServedPresence): unknown;
 }
 
 const ENDS: readonly End[] = [
@@ -18,7 +19,7 @@ const ENDS: readonly End[] = [
     end: (client) => client.send(["1", "2", "room:a", "phx_leave", {}]),
   },
   { how: "the client closes", kind: "closed", end: (client) => client.close() },
-  { how: "the connection is cut", kind: "closed", end: (client) => client.ws.terminate() },
+  { how: "the connection is cut", kind: "closed", end: (client) => client.cut() },
   {
     how: "a handler throws",
     kind: "error",

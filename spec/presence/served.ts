@@ -9,8 +9,10 @@ import {
   type TerminateReason,
 } from "../../lib/index.ts";
 import { Presence, type PresenceOptions } from "../../lib/presence/index.ts";
-import { connect, type Frame, type RawClient } from "../support/client.ts";
-import { type Served, serve } from "../support/server.ts";
+import { connect } from "../support/client.ts";
+import type { Frame, FrameClient } from "../support/frame-client.ts";
+import { serveInMemory } from "../support/memory.ts";
+import type { ServedEndpoint } from "../support/server.ts";
 
 /** What the channels of a spec do, where it matters. */
 export interface Behaviour {
@@ -30,11 +32,12 @@ export interface Setup<P extends Presence> {
 
 /** A client that has joined, and its channel on the server. */
 export interface Entered {
-  readonly client: RawClient;
+  readonly client: FrameClient;
   readonly channel: Channel;
 }
 
-export interface ServedPresence<P extends Presence = Presence> extends Served {
+export interface ServedPresence<P extends Presence = Presence> extends ServedEndpoint {
+  readonly url: string;
   readonly presence: P;
   /** May be changed at any time. */
   readonly behaviour: Behaviour;
@@ -80,7 +83,7 @@ export async function servePresence<P extends Presence = Presence>(
     }
   }
 
-  const served = await serve(UserSocket, {}, setup.endpointOptions);
+  const served = serveInMemory(UserSocket, {}, setup.endpointOptions);
   const presenceClass = setup.presence ?? (Presence as unknown as PresenceClass<P>);
   const presence = new presenceClass(served.endpoint, setup.presenceOptions);
   const enter = async (topic = "room:a", user = "nobody") => {

@@ -3,7 +3,7 @@ import { Channel, Endpoint, ok, Socket } from "../../lib/index.ts";
 import { Bus } from "../support/bus.ts";
 import { connect } from "../support/client.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { serve } from "../support/server.ts";
+import { serveInMemory } from "../support/memory.ts";
 
 class Room extends Channel {
   override join() {
@@ -31,8 +31,8 @@ class UserSocket extends Socket {
 async function twoNodes() {
   const bus = new Bus();
   const adapters = [bus.adapter(), bus.adapter()] as const;
-  const a = await serve(UserSocket, {}, { pubsub: adapters[0] });
-  const b = await serve(UserSocket, {}, { pubsub: adapters[1] });
+  const a = serveInMemory(UserSocket, {}, { pubsub: adapters[0] });
+  const b = serveInMemory(UserSocket, {}, { pubsub: adapters[1] });
   return { adapters, a, b, clientA: await connect(a.url), clientB: await connect(b.url) };
 }
 
@@ -105,7 +105,7 @@ describe("a pubsub adapter", () => {
     class Anonymous extends Socket {
       static override channels = { "room:*": Room };
     }
-    const { url, endpoint } = await serve(Anonymous, {}, { pubsub: adapter });
+    const { url, endpoint } = serveInMemory(Anonymous, {}, { pubsub: adapter });
     const client = await connect(url);
     client.send(["1", "1", "room:a", "phx_join", {}]);
     expect(await client.settle()).to.deep.equal([]);
@@ -121,7 +121,7 @@ describe("a pubsub adapter", () => {
     class Anonymous extends Socket {
       static override channels = { "room:*": Room };
     }
-    const { url, lines } = await serve(Anonymous, {}, { pubsub: adapter, clock });
+    const { url, lines } = serveInMemory(Anonymous, {}, { pubsub: adapter, clock });
     const client = await connect(url);
     client.send(["1", "1", "room:a", "phx_join", {}]);
     await client.settle();
@@ -139,7 +139,7 @@ describe("a pubsub adapter", () => {
     class Anonymous extends Socket {
       static override channels = { "room:*": Room };
     }
-    const { url, lines } = await serve(Anonymous, {}, { pubsub: adapter });
+    const { url, lines } = serveInMemory(Anonymous, {}, { pubsub: adapter });
     const client = await connect(url);
     client.send(["1", "1", "room:a", "phx_join", {}]);
     await client.settle();
@@ -155,7 +155,7 @@ describe("a pubsub adapter", () => {
     adapter.publish = () => {
       throw new Error("publish");
     };
-    const { url, endpoint, lines } = await serve(UserSocket, {}, { pubsub: adapter });
+    const { url, endpoint, lines } = serveInMemory(UserSocket, {}, { pubsub: adapter });
     const client = await connect(url);
     await client.join("room:a");
     endpoint.broadcast("room:a", "x");

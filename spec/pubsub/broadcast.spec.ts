@@ -11,7 +11,7 @@ import {
 } from "../../lib/index.ts";
 import { connect } from "../support/client.ts";
 import { Journal } from "../support/gate.ts";
-import { serve } from "../support/server.ts";
+import { serveInMemory } from "../support/memory.ts";
 
 /** Counts what a serializer makes. */
 function counting(serializer: Serializer) {
@@ -40,7 +40,7 @@ describe("a broadcast", () => {
   it("is encoded once per serializer, however many subscribe", async () => {
     const v1 = counting(V1JSONSerializer);
     const v2 = counting(V2JSONSerializer);
-    const { url, endpoint } = await serve(UserSocket, { serializers: [v1.counted, v2.counted] });
+    const { url, endpoint } = serveInMemory(UserSocket, { serializers: [v1.counted, v2.counted] });
     const clients = await Promise.all(
       [1, 2, 3, 4].map((i) => connect(url, `vsn=${i % 2 === 0 ? "1" : "2"}.0.0`)),
     );
@@ -64,7 +64,7 @@ describe("a broadcast", () => {
 
   it("is not encoded for a serializer that nobody here speaks, and not at all without subscribers", async () => {
     const v2 = counting(V2JSONSerializer);
-    const { url, endpoint } = await serve(UserSocket, { serializers: [v2.counted] });
+    const { url, endpoint } = serveInMemory(UserSocket, { serializers: [v2.counted] });
     const client = await connect(url);
     await client.join("room:a");
     endpoint.broadcast("room:other", "x");
@@ -72,7 +72,7 @@ describe("a broadcast", () => {
   });
 
   it("works from a request handler of the host app, before and after clients come", async () => {
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     endpoint.broadcast("room:a", "nobody");
     const client = await connect(url);
     await client.join("room:a");
@@ -81,7 +81,7 @@ describe("a broadcast", () => {
   });
 
   it("throws PayloadError at the caller, and reaches nobody then", async () => {
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:a");
     for (const payload of [{ n: 1n }, { f: () => {} }, "text", [1], null]) {
@@ -91,7 +91,7 @@ describe("a broadcast", () => {
   });
 
   it("doesn't show changes made to the payload afterwards", async () => {
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:a");
     const payload = { n: 1 };
@@ -105,7 +105,7 @@ describe("a broadcast", () => {
   });
 
   it("that a serializer can't carry is lost for its own subscribers only, and logged once", async () => {
-    const { url, endpoint, lines } = await serve(UserSocket);
+    const { url, endpoint, lines } = serveInMemory(UserSocket);
     const v1 = [await connect(url, "vsn=1.0.0"), await connect(url, "vsn=1.0.0")];
     const v2 = await connect(url);
     for (const client of v1) {
@@ -141,7 +141,7 @@ describe("a broadcast", () => {
     class ListenerSocket extends Socket {
       static override channels = { "room:*": Listener };
     }
-    const { url, endpoint } = await serve(ListenerSocket);
+    const { url, endpoint } = serveInMemory(ListenerSocket);
     const clients = [await connect(url), await connect(url)];
     for (const client of clients) await client.join("room:a");
     endpoint.broadcast("news", "x", { deep: { n: 1 } });
@@ -162,7 +162,7 @@ describe("a broadcast", () => {
 
 describe("endpoint.subscribe", () => {
   it("calls listeners when all clients are served; a listener that throws is logged and harms nobody", async () => {
-    const { url, endpoint, lines } = await serve(UserSocket);
+    const { url, endpoint, lines } = serveInMemory(UserSocket);
     const client = await connect(url);
     const heard: string[] = [];
     endpoint.subscribe("room:a", () => {
@@ -182,7 +182,7 @@ describe("endpoint.subscribe", () => {
   });
 
   it("returns what removes the listener", async () => {
-    const { endpoint } = await serve(UserSocket);
+    const { endpoint } = serveInMemory(UserSocket);
     const heard: string[] = [];
     const remove = endpoint.subscribe("__proto__", ({ event }) => heard.push(event));
     endpoint.broadcast("__proto__", "x");
@@ -220,7 +220,7 @@ describe("keys and wire topics", () => {
   }
 
   it("a class with subscribesAtJoin = false gets nothing before it subscribes, then the key's broadcasts under its own topic", async () => {
-    const { url, endpoint } = await serve(TenantSocket);
+    const { url, endpoint } = serveInMemory(TenantSocket);
     const one = await connect(url);
     const two = await connect(url);
     await one.join("doc:1");
@@ -242,7 +242,7 @@ describe("keys and wire topics", () => {
   });
 
   it("its own topic is a key like others there, and refused where the channel has it already", async () => {
-    const { url, endpoint } = await serve(TenantSocket);
+    const { url, endpoint } = serveInMemory(TenantSocket);
     const client = await connect(url);
     await client.join("doc:1");
     await client.ask("1", "2", "doc:1", "enter", { key: "doc:1" });
@@ -258,7 +258,7 @@ describe("keys and wire topics", () => {
     class GreedySocket extends Socket {
       static override channels = { "room:*": Greedy };
     }
-    const greedy = await serve(GreedySocket);
+    const greedy = serveInMemory(GreedySocket);
     const other = await connect(greedy.url);
     expect((await other.join("room:a"))[4]).to.deep.equal({
       status: "error",

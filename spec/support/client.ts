@@ -1,106 +1,55 @@
 import { once } from "node:events";
 import { type ClientOptions, WebSocket } from "ws";
+import { FrameClient } from "./frame-client.ts";
+import { connectInMemory, type MemoryClient, type MemoryUrl, refusedInMemory } from "./memory.ts";
 import { afterTest } from "./teardown.ts";
 
-/** A V2 frame, or a V1 object, parsed; or the bytes of a binary frame. */
-// biome-ignore lint/suspicious/noExplicitAny: a frame is any JSON, and specs look into it
-export type Frame = any;
+export type { Frame } from "./frame-client.ts";
 
-/** A client that speaks frames, and keeps all it receives until it is asked for. */
-export class RawClient {
+/** A client on a WebSocket. */
+export class RawClient extends FrameClient {
   readonly ws: WebSocket;
-  readonly closed: Promise<{ code: number; reason: string }>;
-  readonly #received: Frame[] = [];
-  readonly #waiting: ((frame: Frame) => void)[] = [];
-  #probe = 0;
 
   constructor(ws: WebSocket) {
+    super(ws.url.includes("vsn=2.0.0") ? "2.0.0" : "1.0.0");
     this.ws = ws;
     ws.on("message", (data: Buffer, isBinary: boolean) => {
-      const frame: Frame = isBinary ? data : JSON.parse(data.toString());
-      const taker = this.#waiting.shift();
-      if (taker === undefined) this.#received.push(frame);
-      else taker(frame);
+      this.received(isBinary ? data : data.toString());
     });
     ws.on("error", () => {});
-    this.closed = new Promise((resolve) => {
-      ws.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));
-    });
+    ws.once("close", (code, reason) => this.ended(code, reason.toString()));
   }
 
-  get vsn(): "1.0.0" | "2.0.0" {
-    return this.ws.url.includes("vsn=2.0.0") ? "2.0.0" : "1.0.0";
+  override transmit(data: string | Uint8Array): void {
+    this.ws.send(data);
   }
 
-  /** Sends a frame: an array or object as JSON, a string or bytes as they are. */
-  send(frame: Frame): void {
-    this.ws.send(typeof frame === "string" || frame instanceof Uint8Array ? frame : JSON.stringify(frame));
+  override together(send: () => void): void {
+    const socket = (this.ws as unknown as { _socket: { cork(): void; uncork(): void } })._socket;
+    socket.cork();
+    send();
+    socket.uncork();
   }
 
-  /** The next frame, whether it has arrived or not. Rejects if the connection ends first. */
-  next(): Promise<Frame> {
-    if (this.#received.length > 0) return Promise.resolve(this.#received.shift());
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(resolve);
-      void this.closed.then(({ code }) => reject(new Error(`closed with ${code} while waiting for a frame`)));
-    });
+  override cut(): void {
+    this.ws.terminate();
   }
 
-  async take(count: number): Promise<Frame[]> {
-    const frames: Frame[] = [];
-    for (let i = 0; i < count; i++) frames.push(await this.next());
-    return frames;
-  }
-
-  /** Sends a V2 message and takes the next frame. */
-  async ask(
-    joinRef: unknown,
-    ref: unknown,
-    topic: string,
-    event: string,
-    payload: unknown = {},
-  ): Promise<Frame> {
-    this.send([joinRef, ref, topic, event, payload]);
-    return this.next();
-  }
-
-  /** Joins a topic over V2, with join_ref "1" unless given, and takes the reply. */
-  join(topic: string, payload: unknown = {}, joinRef: unknown = "1"): Promise<Frame> {
-    return this.ask(joinRef, joinRef, topic, "phx_join", payload);
-  }
-
-  /**
-   * Everything that arrives before the answer to a heartbeat sent now: proof that nothing else was sent, without
-   * waiting for time to pass.
-   */
-  async settle(): Promise<Frame[]> {
-    const ref = `probe-${++this.#probe}`;
-    const v2 = this.vsn === "2.0.0";
-    this.send(
-      v2
-        ? [null, ref, "phoenix", "heartbeat", {}]
-        : { topic: "phoenix", event: "heartbeat", payload: {}, ref },
-    );
-    const frames: Frame[] = [];
-    for (;;) {
-      const frame = await this.next();
-      if ((v2 ? frame[1] : frame.ref) === ref) return frames;
-      frames.push(frame);
-    }
-  }
-
-  async close(code = 1000): Promise<void> {
+  override async close(code = 1000): Promise<void> {
     this.ws.close(code);
     await this.closed;
   }
 }
 
 /** Connects, with `vsn=2.0.0` unless the query says otherwise. Closed after the test. */
+export async function connect(url: MemoryUrl, query?: string): Promise<MemoryClient>;
+export async function connect(url: string, query?: string, options?: ClientOptions): Promise<RawClient>;
 export async function connect(
   url: string,
   query = "vsn=2.0.0",
   options: ClientOptions = {},
-): Promise<RawClient> {
+): Promise<FrameClient> {
+  if (url.startsWith("memory:")) return connectInMemory(url, query);
   const ws = new WebSocket(`${url}${query === "" ? "" : `?${query}`}`, options);
   const client = new RawClient(ws);
   afterTest(() => ws.terminate());
@@ -114,6 +63,7 @@ export async function refused(
   query = "vsn=2.0.0",
   options: ClientOptions = {},
 ): Promise<{ status: number; body: string; headers: Record<string, unknown> }> {
+  if (url.startsWith("memory:")) return refusedInMemory(url, query);
   const ws = new WebSocket(`${url}?${query}`, options);
   afterTest(() => ws.terminate());
   ws.on("error", () => {});

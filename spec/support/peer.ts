@@ -1,4 +1,5 @@
-import { connect, type Frame, type RawClient } from "./client.ts";
+import { connect } from "./client.ts";
+import type { Frame, FrameClient } from "./frame-client.ts";
 
 export type Vsn = "1.0.0" | "2.0.0";
 
@@ -20,10 +21,10 @@ export function forEachVsn(define: (vsn: Vsn) => void): void {
 
 /** A raw client that hides which version it speaks. */
 export class Peer {
-  readonly raw: RawClient;
+  readonly raw: FrameClient;
   readonly vsn: Vsn;
 
-  constructor(raw: RawClient, vsn: Vsn) {
+  constructor(raw: FrameClient, vsn: Vsn) {
     this.raw = raw;
     this.vsn = vsn;
   }
@@ -41,10 +42,9 @@ export class Peer {
 
   /** Sends several messages in one TCP write, so that the server reads them in one turn. */
   burst(messages: [joinRef: unknown, ref: unknown, topic: string, event: string, payload?: unknown][]): void {
-    const socket = (this.raw.ws as unknown as { _socket: { cork(): void; uncork(): void } })._socket;
-    socket.cork();
-    for (const message of messages) this.send(...message);
-    socket.uncork();
+    this.raw.together(() => {
+      for (const message of messages) this.send(...message);
+    });
   }
 
   async next(): Promise<Received> {

@@ -18,15 +18,30 @@ export function recordingLogger() {
   return { logger, lines };
 }
 
-export interface Served {
+export interface ServedEndpoint {
   readonly endpoint: Endpoint;
+  /** Everything the library logged. */
+  readonly lines: LogLine[];
+}
+
+export interface Served extends ServedEndpoint {
   readonly port: number;
   /** For raw clients: ws://…/socket/websocket */
   readonly url: string;
   /** For the official client: ws://…/socket */
   readonly mount: string;
-  /** Everything the library logged. */
-  readonly lines: LogLine[];
+}
+
+/** An endpoint with a socket class at /socket, whose log is kept. */
+export function makeEndpoint(
+  socketClass: SocketClass,
+  mountOptions: MountOptions,
+  endpointOptions: EndpointOptions,
+): ServedEndpoint {
+  const { logger, lines } = recordingLogger();
+  const endpoint = new Endpoint({ logger, ...endpointOptions });
+  endpoint.socket("/socket", socketClass, mountOptions);
+  return { endpoint, lines };
 }
 
 /** Serves a socket class at /socket on a free port; closed after the test. */
@@ -35,9 +50,7 @@ export async function serve(
   mountOptions: MountOptions = {},
   endpointOptions: EndpointOptions = {},
 ): Promise<Served> {
-  const { logger, lines } = recordingLogger();
-  const endpoint = new Endpoint({ logger, ...endpointOptions });
-  endpoint.socket("/socket", socketClass, mountOptions);
+  const { endpoint, lines } = makeEndpoint(socketClass, mountOptions, endpointOptions);
   const { port } = await endpoint.listen(0, "127.0.0.1");
   afterTest(() => endpoint.close({ timeoutMs: 0 }));
   const mount = `ws://127.0.0.1:${port}/socket`;

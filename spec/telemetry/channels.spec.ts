@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { Channel, error, noreply, ok, reply, Socket, stop, V2JSONSerializer } from "../../lib/index.ts";
 import { connect } from "../support/client.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { serve } from "../support/server.ts";
+import { serveInMemory } from "../support/memory.ts";
 import { Telemetry, type Told } from "./record.ts";
 
 const crash = (what: string): never => {
@@ -69,7 +69,7 @@ async function serveRooms() {
       return crash("refresh");
     }
   }
-  const served = await serve(RoomSocket, {}, { clock });
+  const served = serveInMemory(RoomSocket, {}, { clock });
   const told = new Telemetry(served.endpoint);
   const client = await connect(served.url);
   const send = (event: string, payload: unknown = {}, topic = "room:a") =>

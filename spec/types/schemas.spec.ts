@@ -3,8 +3,9 @@ import { expect } from "chai";
 import * as v from "valibot";
 import { z } from "zod";
 import { Channel, type ConnectParams, ok, type Schema, Socket } from "../../lib/index.ts";
-import { connect, type Frame, type RawClient, refused } from "../support/client.ts";
-import { serve } from "../support/server.ts";
+import { connect, refused } from "../support/client.ts";
+import type { Frame, FrameClient } from "../support/frame-client.ts";
+import { serveInMemory } from "../support/memory.ts";
 
 const shout = (text: string) => text.toUpperCase();
 
@@ -97,8 +98,8 @@ for (const { name, message, params, later } of LIBRARIES) {
       };
     }
 
-    async function joined(): Promise<RawClient> {
-      const { url } = await serve(UserSocket);
+    async function joined(): Promise<FrameClient> {
+      const { url } = serveInMemory(UserSocket);
       const client = await connect(url);
       await client.join("room:1");
       seen = [];
@@ -147,7 +148,7 @@ for (const { name, message, params, later } of LIBRARIES) {
     });
 
     it("check and shape what joins bring (joinSchema)", async () => {
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const client = await connect(url);
       expect(refusal(await client.join("strict:1", { body: 5 }))).to.deep.equal({
         status: "error",
@@ -173,7 +174,7 @@ for (const { name, message, params, later } of LIBRARIES) {
           return ok();
         }
       }
-      const { url, lines } = await serve(ParamsSocket);
+      const { url, lines } = serveInMemory(ParamsSocket);
       expect((await refused(url, "vsn=2.0.0&user[id]=seven")).status).to.equal(403);
       expect((await refused(url, "vsn=2.0.0")).status).to.equal(403);
       expect(got).to.equal(undefined);
@@ -202,7 +203,7 @@ for (const { name, message, params, later } of LIBRARIES) {
     });
 
     it("may be asynchronous for joins too", async () => {
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const client = await connect(url);
       const no = await client.join("later:1", { name: "taken" });
       expect(refusal(no)).to.deep.include({ status: "error", paths: [["name"]] });
@@ -243,7 +244,7 @@ describe("schemas that fail", () => {
     }
 
     it(`crash the channel, when they ${how}`, async () => {
-      const { url, lines } = await serve(UserSocket);
+      const { url, lines } = serveInMemory(UserSocket);
       const client = await connect(url);
       await client.join("room:1");
       expect(await client.ask("1", "2", "room:1", "say")).to.deep.equal([
@@ -257,7 +258,7 @@ describe("schemas that fail", () => {
     });
 
     it(`crash the join, when they ${how}`, async () => {
-      const { url, lines } = await serve(UserSocket);
+      const { url, lines } = serveInMemory(UserSocket);
       const client = await connect(url);
       expect((await client.join("strict:1"))[4]).to.deep.equal({
         status: "error",
@@ -270,7 +271,7 @@ describe("schemas that fail", () => {
       class ParamsSocket extends UserSocket {
         static override paramsSchema = schema;
       }
-      const { url, lines } = await serve(ParamsSocket);
+      const { url, lines } = serveInMemory(ParamsSocket);
       expect((await refused(url)).status).to.equal(500);
       expect(lines.flatMap(({ details }) => details.err ?? [])).to.deep.equal([thrown]);
     });
@@ -293,7 +294,7 @@ describe("schemas that fail", () => {
     class UserSocket extends Socket {
       static override channels = { "room:*": RoomChannel };
     }
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:1");
     const frame = await client.ask("1", "2", "room:1", "say");
@@ -321,7 +322,7 @@ describe("an arktype schema, which is a function", () => {
   }
 
   it("is told apart from a handler by the number of arguments", async () => {
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:1");
     expect((await client.ask("1", "2", "room:1", "schema", { body: 5 }))[4].status).to.equal("error");

@@ -1,21 +1,24 @@
+import { Connection } from "/shared/connection.js";
+import { byId } from "/shared/dom.js";
+import { NameDialog } from "/shared/name-dialog.js";
+import { browser, randomId, tabId } from "/shared/storage.js";
 import { Composer } from "./composer.js";
-import { Connection } from "./connection.js";
-import { byId } from "./dom.js";
 import { LogView } from "./log-view.js";
-import { NameDialog } from "./name-dialog.js";
 import { Outbox } from "./outbox.js";
 import { PeopleView } from "./people-view.js";
 import { Room } from "./room.js";
 import { Rooms } from "./rooms.js";
 import { Sidebar } from "./sidebar.js";
-import { browser, randomId } from "./storage.js";
 
 const DEFAULT_ROOM = "lobby";
 
 const profile = { name: browser.get("name"), token: browser.get("token") ?? randomId() };
 browser.set("token", profile.token);
 
-const connection = new Connection(profile);
+const connection = new Connection("/chat/socket", profile, () => ({
+  tab: tabId,
+  ...(profile.name === null ? {} : { name: profile.name }),
+}));
 const rooms = new Rooms(connection.socket);
 /** Those that were looked at, all joined: what is unsent in one is sent, also while another is shown. */
 const opened = new Map();
@@ -118,7 +121,7 @@ rooms.addEventListener("identity", ({ detail: { name } }) => {
 // Another tab has changed it.
 window.addEventListener("storage", ({ key }) => {
   const name = browser.get("name");
-  if (key === "chat:name" && name !== null && name !== profile.name)
+  if (key === "examples:name" && name !== null && name !== profile.name)
     rooms.setName(name).then(useName, () => {});
 });
 

@@ -1,5 +1,5 @@
-import { byId } from "./dom.js";
-import { tab } from "./storage.js";
+import { byId } from "/shared/dom.js";
+import { tab } from "/shared/storage.js";
 
 const MAX_LENGTH = 2000;
 const COUNT_FROM = 1800;

@@ -1,5 +1,5 @@
-import { avatar } from "./avatar.js";
-import { button, byId, element } from "./dom.js";
+import { avatar } from "/shared/avatar.js";
+import { button, byId, element } from "/shared/dom.js";
 
 const MAX_SHOWN = 500;
 const TOGETHER = 5 * 60_000;

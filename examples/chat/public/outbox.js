@@ -1,4 +1,4 @@
-import { randomId, tab } from "./storage.js";
+import { randomId, tab } from "/shared/storage.js";
 
 /** @typedef {{key: string, body: string, error?: string, fixable?: boolean}} Entry */
 

@@ -1,5 +1,5 @@
-import { avatar } from "./avatar.js";
-import { byId, element } from "./dom.js";
+import { avatar } from "/shared/avatar.js";
+import { byId, element } from "/shared/dom.js";
 
 /** Shows who is in a room: once each, with the number of their tabs. */
 export class PeopleView {

@@ -1,5 +1,5 @@
-import { Presence } from "/phoenix.mjs";
-import { errorText } from "./dom.js";
+import { Presence } from "/modules/phoenix.mjs";
+import { errorText } from "/shared/dom.js";
 import { Outbox } from "./outbox.js";
 
 const MAX_MESSAGES = 500;

@@ -9,7 +9,7 @@ export class Rooms extends EventTarget {
   #channel;
   #listed = false;
 
-  /** @param {import("/phoenix.mjs").Socket} socket */
+  /** @param {import("/modules/phoenix.mjs").Socket} socket */
   constructor(socket) {
     super();
     this.#channel = socket.channel("rooms");

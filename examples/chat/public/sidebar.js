@@ -1,36 +1,27 @@
-import { avatar } from "./avatar.js";
-import { byId, element, errorText } from "./dom.js";
+import { avatar } from "/shared/avatar.js";
+import { byId, element, errorText } from "/shared/dom.js";
+import { Drawer } from "/shared/drawer.js";
 
-/** The rooms, the form for a new one, and who we are. On a narrow screen it slides in from the side. */
+/** The rooms, the form for a new one, and who we are. */
 export class Sidebar {
-  #sidebar = byId("sidebar");
+  #drawer = new Drawer();
   #list = byId("rooms");
-  #menu = byId("menu");
-  #scrim = byId("scrim");
   #newName = byId("new-room-name");
   #error = byId("new-room-error");
-  #narrow = matchMedia("(max-width: 720px)");
 
   /**
    * @param {(name: string) => Promise<void>} onCreate Rejects with an error reply.
    * @param {() => void} onRename
    */
   constructor(onCreate, onRename) {
-    this.#menu.addEventListener("click", () => this.open());
-    this.#scrim.addEventListener("click", () => this.close());
-    document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.close()) event.preventDefault();
-    });
     this.#newName.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       this.#newName.value = "";
       this.#say("");
     });
     this.#list.addEventListener("click", (event) => {
-      if (event.target.closest("a")) this.close();
+      if (event.target.closest("a")) this.#drawer.close();
     });
-    this.#narrow.addEventListener("change", () => this.#set(false));
-    this.#set(false);
 
     this.#newName.addEventListener("input", () => this.#say(""));
     byId("new-room").addEventListener("submit", async (event) => {
@@ -40,7 +31,7 @@ export class Sidebar {
         // People write names with spaces; the server decides what it takes.
         await onCreate(this.#newName.value.trim().replace(/\s+/g, "-"));
         this.#newName.value = "";
-        this.close();
+        this.#drawer.close();
       } catch (reply) {
         this.#say(errorText(reply));
         this.#newName.focus();
@@ -87,28 +78,6 @@ export class Sidebar {
     byId("me-avatar").replaceChildren(...(name === null ? [] : [avatar(name)]));
     byId("me-name").textContent = name ?? "";
     byId("me").hidden = name === null;
-  }
-
-  open() {
-    this.#set(true);
-    this.#list.querySelector("a")?.focus();
-  }
-
-  /** Returns false if it wasn't open. */
-  close() {
-    if (this.#menu.getAttribute("aria-expanded") !== "true") return false;
-    this.#set(false);
-    this.#menu.focus();
-    return true;
-  }
-
-  #set(open) {
-    this.#menu.setAttribute("aria-expanded", String(open));
-    this.#sidebar.classList.toggle("open", open);
-    this.#scrim.hidden = !open;
-    // Out of sight, it is out of the order of focus too; and while it covers the rest, the rest is.
-    this.#sidebar.inert = this.#narrow.matches && !open;
-    document.querySelector("main").inert = open;
   }
 
   #say(text) {

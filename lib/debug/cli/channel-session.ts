@@ -19,10 +19,11 @@ export async function withSession(
   use: (client: PhoenixClient) => Promise<Diagnosis | null>,
   onFrame: (traced: TracedFrame) => void = () => {},
 ): Promise<Diagnosis | null> {
-  const environment: Environment = { target, clock: io.clock, trace: new Trace(io.clock, onFrame) };
+  const { clock, signal } = io;
+  const environment: Environment = { target, clock, signal, trace: new Trace(clock, onFrame) };
   let client: PhoenixClient | null = null;
   const cut = () => client?.cut();
-  io.signal.addEventListener("abort", cut, { once: true });
+  signal.addEventListener("abort", cut, { once: true });
   try {
     const opened = await openClient("", environment);
     client = opened.client;
@@ -40,7 +41,7 @@ export async function withSession(
     if (error instanceof Diagnosed) return error.diagnosis;
     throw error;
   } finally {
-    io.signal.removeEventListener("abort", cut);
+    signal.removeEventListener("abort", cut);
     cut();
   }
 }

@@ -38,10 +38,7 @@ export function printDiagnosis(printer: Printer, redactor: Redactor, { fault, ev
 
 export function printTrace(printer: Printer, redactor: Redactor, trace: readonly TracedFrame[]): void {
   printer.line();
-  printer.line([
-    "bold",
-    trace.length === 0 ? "no frame was sent or received" : "the frames, until it failed:",
-  ]);
+  printer.line(["bold", trace.length === 0 ? "no frame was sent or received" : "the frames, in order:"]);
   for (const traced of trace) printer.line(...frameLine(traced, redactor, { full: false, named: true }));
 }
 

@@ -29,6 +29,12 @@ export async function runTap(url: string, options: TapOptions, io: Io, redactor:
   const connection = await readConnection(url, options, options.topic, io, redactor);
   const printer = new Printer(io.stdout, redactor, wantsColour(io, options.color));
   const errors = new Printer(io.stderr, redactor, false);
+  const unread = options.topic.filter((topic) => connection.documentOf(topic) !== null);
+  if (connection.token === null && unread.length > 0) {
+    errors.line(
+      `note: without a token nothing of ${unread.join(", ")} comes: a document's join gives nothing yet`,
+    );
+  }
   const enough = new AbortController();
   let left = options.count ?? Number.POSITIVE_INFINITY;
   const onFrame = (traced: TracedFrame) => {

@@ -53,8 +53,12 @@ export function diagnoseConnectRefusal(refused: Refusal, document: DocumentCase)
     case 503:
     case 500:
       return diagnosis("document_unavailable", seen, ...retry(refused));
-    case 400:
+    case 400: {
+      // What is no token at all isn't looked at any further.
+      const malformed = report.findings.find(({ fault }) => fault === "token_malformed");
+      if (malformed !== undefined) return { fault: malformed.fault, evidence: [...malformed.evidence, seen] };
       return diagnosis("connect_document_refused", seen);
+    }
   }
   // A server that isn't ours has words of its own.
   const word = wordOf(refused);

@@ -31,7 +31,7 @@ export async function examine(
 ): Promise<Report> {
   const trace = new Trace(clock);
   const walk: Walk = {
-    environment: { target: examination.target, clock, trace },
+    environment: { target: examination.target, clock, trace, signal },
     examination,
     topic: examination.topic ?? "",
     steps: new Steps(clock, onStep),

@@ -41,8 +41,17 @@ function withOrigin(origin: string | null): string {
   return origin === null ? "without Origin" : `with the Origin ${origin}`;
 }
 
-/** 404: looks whether a WebSocket is nearby. */
-export async function diagnoseNotFound(answer: string, target: Target, tries: Try): Promise<Diagnosis> {
+/**
+ * 404: looks whether a WebSocket is nearby, or the mount only long-polls.
+ *
+ * @param statusAt The status of a plain GET at an address; undefined if it isn't answered.
+ */
+export async function diagnoseNotFound(
+  answer: string,
+  target: Target,
+  tries: Try,
+  statusAt: (url: URL) => Promise<number | undefined>,
+): Promise<Diagnosis> {
   const { pathname } = target.url;
   const paths = [
     pathname.replace(/\/websocket$/, "") || "/",
@@ -62,6 +71,12 @@ export async function diagnoseNotFound(answer: string, target: Target, tries: Tr
       path === pathname.replace(/\/websocket$/, "")
         ? `a WebSocket is at ${path} itself, without /websocket: it isn't one that the official client finds`
         : `a WebSocket is at ${path}: give the address ${url.protocol}//${url.host}${mount}`;
+    return diagnosis("wrong_path", `${answer} at ${pathname}`, hint);
+  }
+  const longpoll = new URL(target.url);
+  longpoll.pathname = pathname.replace(/\/websocket$/, "/longpoll");
+  if ((await statusAt(longpoll)) === 200) {
+    const hint = `${longpoll.pathname} is answered: the mount long-polls, and its WebSocket is turned off`;
     return diagnosis("wrong_path", `${answer} at ${pathname}`, hint);
   }
   return diagnosis("wrong_path", `${answer} at ${pathname}`);

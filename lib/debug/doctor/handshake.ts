@@ -100,7 +100,12 @@ async function diagnoseStatus(http: Http, target: Target, clock: Clock, ms: numb
     case 403:
       return diagnoseForbidden(answer, target, (variation) => tries(target, clock, variation));
     case 404:
-      return diagnoseNotFound(answer, target, (variation) => tries(target, clock, variation));
+      return diagnoseNotFound(
+        answer,
+        target,
+        (variation) => tries(target, clock, variation),
+        async (url) => (await plainGet(url, target.headers, { clock, ...target }))?.status,
+      );
     case 413:
     case 431:
       return diagnosis("message_too_large", `${answer}: the request's headers or query`);

@@ -15,6 +15,8 @@ export interface Environment {
   readonly target: Target;
   readonly clock: Clock;
   readonly trace: Trace;
+  /** Aborted when nobody wants the result any more. */
+  readonly signal: AbortSignal;
 }
 
 /** A token, and the document that it is for. */
@@ -40,12 +42,16 @@ export interface Opened {
 }
 
 /** @throws Diagnosed */
-export async function openClient(name: string, { target, clock, trace }: Environment): Promise<Opened> {
+export async function openClient(
+  name: string,
+  { target, clock, trace, signal }: Environment,
+): Promise<Opened> {
   const since = clock.now();
   const result = await attempt(target, clock);
   if (result.kind !== "open") {
     throw new Diagnosed(await diagnoseHandshake(result, target, clock, clock.now() - since));
   }
+  if (signal.aborted) result.socket.cut();
   const date = dateOf(result.headers.date);
   return {
     client: new PhoenixClient(name, result.socket, clock, trace),

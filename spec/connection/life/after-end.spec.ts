@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { Channel, error, ok, type Reply, Socket, StateError } from "../../../lib/index.ts";
 import { Gate, Journal } from "../../support/gate.ts";
+import { serveInMemory } from "../../support/memory.ts";
 import { forEachVsn, Peer } from "../../support/peer.ts";
-import { serve } from "../../support/server.ts";
 
 describe("rule 9: after the end", () => {
   /** Hands its channel out, so that a spec can call it when it has ended, as a leftover timer would. */
@@ -42,7 +42,7 @@ describe("rule 9: after the end", () => {
   forEachVsn((vsn) => {
     it("push, sendSelf and a deferred reply do nothing and return false; broadcast works; none throws", async () => {
       const { UserSocket, channels, answers, terminated } = leaky();
-      const { url, endpoint } = await serve(UserSocket);
+      const { url, endpoint } = serveInMemory(UserSocket);
       const heard = new Journal();
       endpoint.subscribe("room:a", ({ event }) => heard.add(event));
       const peer = await Peer.connect(url, vsn);
@@ -73,7 +73,7 @@ describe("rule 9: after the end", () => {
 
     it("drops and logs a second answer to one message", async () => {
       const { UserSocket, answers } = leaky();
-      const { url, lines } = await serve(UserSocket);
+      const { url, lines } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       expect(await peer.ask("1", "2", "room:a", "twice")).to.deep.equal(
@@ -103,7 +103,7 @@ describe("deferReply", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": Room };
       }
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("1", "2", "room:a", "defer");
@@ -134,7 +134,7 @@ describe("deferReply", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": Room };
       }
-      const { url, lines } = await serve(UserSocket);
+      const { url, lines } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("1", "2", "room:a", "defer");
@@ -167,7 +167,7 @@ describe("deferReply", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": Room };
       }
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       const e = await thrown.promise;

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { Channel, ok, Socket, stop } from "../../../lib/index.ts";
 import { Gate, Journal, turn } from "../../support/gate.ts";
+import { serveInMemory } from "../../support/memory.ts";
 import { forEachVsn, Peer } from "../../support/peer.ts";
-import { serve } from "../../support/server.ts";
 
 /** A channel with a handler that waits for the spec, and a journal of what runs. */
 function room() {
@@ -50,7 +50,7 @@ describe("rule 6: what ends at once", () => {
   forEachVsn((vsn) => {
     it("disconnect: what waits is not run; a running handler finishes, broadcasts, and no longer reaches its client", async () => {
       const { UserSocket, events, gate, pushed } = room();
-      const { url, endpoint } = await serve(UserSocket);
+      const { url, endpoint } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       const heard: string[] = [];
@@ -72,7 +72,7 @@ describe("rule 6: what ends at once", () => {
 
     it("a frame that isn't a message (1011): what waits is not run", async () => {
       const { UserSocket, events, gate } = room();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("1", "2", "room:a", "wait");
@@ -96,7 +96,7 @@ describe("rule 6: what ends at once", () => {
     ] as const) {
       it(`${event}: ${ending}, and frames behind it are answered as if they had come later (rule 7)`, async () => {
         const { UserSocket, events, gate } = room();
-        const { url } = await serve(UserSocket);
+        const { url } = serveInMemory(UserSocket);
         const peer = await Peer.connect(url, vsn);
         await peer.join("room:a");
         peer.send("1", "2", "room:a", "wait");
@@ -121,7 +121,7 @@ describe("rule 6: what ends at once", () => {
 
     it("leave: frames behind it are answered unmatched topic, a second leave ok (rule 7)", async () => {
       const { UserSocket, events, gate } = room();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("1", "2", "room:a", "wait");
@@ -182,7 +182,7 @@ describe("rule 8: a second join", () => {
   forEachVsn((vsn) => {
     it("ends the old channel as replaced; its phx_close follows the new join's reply, its goodbye that", async () => {
       const { UserSocket, events } = rejoinable();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("2", "2", "room:a", "phx_join");
@@ -199,7 +199,7 @@ describe("rule 8: a second join", () => {
 
     it("never waits for the old channel's handler, which finishes unheard", async () => {
       const { UserSocket, events, handler } = rejoinable();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("1", "2", "room:a", "wait");
@@ -218,7 +218,7 @@ describe("rule 8: a second join", () => {
 
     it("answers a leave that hasn't run yet first, then what stood behind it; the rest is not run", async () => {
       const { UserSocket, events } = rejoinable();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("1", "2", "room:a", "wait");
@@ -246,7 +246,7 @@ describe("rule 8: a second join", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": Room };
       }
-      const { url, endpoint } = await serve(UserSocket);
+      const { url, endpoint } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("2", "2", "room:a", "phx_join");
@@ -259,7 +259,7 @@ describe("rule 8: a second join", () => {
 
     it("unsubscribes the old channel before the new join starts, and terminates it while that is pending", async () => {
       const { UserSocket, events, joins } = rejoinable();
-      const { url, endpoint } = await serve(UserSocket);
+      const { url, endpoint } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("2", "2", "room:a", "phx_join", { wait: true });
@@ -278,7 +278,7 @@ describe("rule 8: a second join", () => {
 
   it("makes frames with the old join_ref stale", async () => {
     const { UserSocket, events } = rejoinable();
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const peer = await Peer.connect(url, "2.0.0");
     await peer.join("room:a");
     peer.send("2", "2", "room:a", "phx_join");

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { Channel, error, ok, Socket } from "../../../lib/index.ts";
 import { Gate, Journal } from "../../support/gate.ts";
+import { serveInMemory } from "../../support/memory.ts";
 import { forEachVsn, Peer } from "../../support/peer.ts";
-import { serve } from "../../support/server.ts";
 
 /** A channel whose join waits until the spec decides. */
 function gated(events = new Journal()) {
@@ -38,7 +38,7 @@ describe("rule 1: the door", () => {
   forEachVsn((vsn) => {
     it("holds frames of the topic until the join's reply is written, then takes them in order", async () => {
       const { UserSocket, joins, events } = gated();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       peer.send("1", "1", "room:a", "phx_join");
       peer.send("1", "2", "room:a", "echo", { n: 2 });
@@ -55,7 +55,7 @@ describe("rule 1: the door", () => {
 
     it("lets heartbeats and other topics go on", async () => {
       const { UserSocket, joins } = gated();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       peer.send("1", "1", "room:a", "phx_join");
       expect(await peer.join("room:free", {}, "2")).to.deep.equal(peer.reply("2", "2", "room:free", "ok"));
@@ -68,7 +68,7 @@ describe("rule 1: the door", () => {
 
     it("runs what join sent itself before the frames behind the join", async () => {
       const { UserSocket, joins, events } = gated();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       peer.send("1", "1", "room:eager", "phx_join");
       peer.send("1", "2", "room:eager", "echo", {});
@@ -83,7 +83,7 @@ describe("rule 1: the door", () => {
 
     it("answers each frame behind a failed join with unmatched topic, and a leave with ok", async () => {
       const { UserSocket, joins, events } = gated();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       peer.send("1", "1", "room:a", "phx_join");
       peer.send("1", "2", "room:a", "echo");
@@ -99,7 +99,7 @@ describe("rule 1: the door", () => {
 
     it("aborts the pending join's signal when a leave waits; its outcome still comes first", async () => {
       const { UserSocket, joins, signals, events } = gated();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       peer.send("1", "1", "room:a", "phx_join");
       await events.reaches(1);
@@ -118,7 +118,7 @@ describe("rule 1: the door", () => {
 
     it("lets a second join wait, aborts the first one's signal, and answers both in order", async () => {
       const { UserSocket, joins, signals, events } = gated();
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       peer.send("1", "1", "room:a", "phx_join");
       await events.reaches(1);
@@ -139,7 +139,7 @@ describe("rule 1: the door", () => {
 
   it("ignores a leave with a stale join_ref at the door: the signal stays", async () => {
     const { UserSocket, joins, signals, events } = gated();
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const peer = await Peer.connect(url, "2.0.0");
     peer.send("1", "1", "room:a", "phx_join");
     peer.send("0", "2", "room:a", "phx_leave");
@@ -153,7 +153,7 @@ describe("rule 1: the door", () => {
 
   it("counts a pending join towards maxChannels", async () => {
     const { UserSocket } = gated();
-    const { url } = await serve(UserSocket, { maxChannels: 1 });
+    const { url } = serveInMemory(UserSocket, { maxChannels: 1 });
     const peer = await Peer.connect(url, "2.0.0");
     peer.send("1", "1", "room:a", "phx_join");
     peer.send("2", "2", "room:b", "phx_join");

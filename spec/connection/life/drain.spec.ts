@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { Channel, ok, Socket } from "../../../lib/index.ts";
 import { connect, refused } from "../../support/client.ts";
 import { Gate, Journal } from "../../support/gate.ts";
+import { serveInMemory } from "../../support/memory.ts";
 import { serve } from "../../support/server.ts";
 
 function room() {
@@ -37,7 +38,7 @@ function room() {
 describe("rule 12: drain", () => {
   it("handles what was received, starts no join, and closes with 1012 when handlers and terminates are done", async () => {
     const { UserSocket, events, handler, terminating } = room();
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:slow");
     client.send(["1", "2", "room:slow", "wait", {}]);
@@ -70,7 +71,7 @@ describe("rule 12: drain", () => {
 
   it("aborts pending joins and doesn't wait for them", async () => {
     const { UserSocket, events, joining } = room();
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     client.send(["1", "1", "room:pending", "phx_join", {}]);
     await events.reaches(1);
@@ -93,7 +94,7 @@ describe("rule 12: drain", () => {
 
   it("closes what isn't done at timeoutMs", async () => {
     const { UserSocket, events } = room();
-    const { url, endpoint } = await serve(UserSocket);
+    const { url, endpoint } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:a");
     client.send(["1", "2", "room:a", "wait", {}]);

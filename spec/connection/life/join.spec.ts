@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { Channel, error, ok, Socket, StateError } from "../../../lib/index.ts";
 import { Gate, Journal, turn } from "../../support/gate.ts";
+import { serveInMemory } from "../../support/memory.ts";
 import { forEachVsn, Peer } from "../../support/peer.ts";
-import { serve } from "../../support/server.ts";
 
 describe("rule 2: the join", () => {
   forEachVsn((vsn) => {
@@ -28,7 +28,7 @@ describe("rule 2: the join", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": Room };
       }
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       expect(await peer.join("room:a")).to.deep.equal(peer.reply("1", "1", "room:a", "ok"));
       expect(thrown).to.have.length(4);
@@ -53,7 +53,7 @@ describe("rule 2: the join", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": Room };
       }
-      const { url, endpoint } = await serve(UserSocket);
+      const { url, endpoint } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       expect(endpoint.stats()).to.include({ topics: 0, channels: 0 });
@@ -78,7 +78,7 @@ describe("rule 2: the join", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": Room };
       }
-      const { url, endpoint } = await serve(UserSocket);
+      const { url, endpoint } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       peer.send("1", "1", "room:a", "phx_join");
       await joins.reaches(1);
@@ -102,7 +102,7 @@ describe("rule 2: the join", () => {
       class UserSocket extends Socket {
         static override channels = { "room:*": Room };
       }
-      const { url, endpoint } = await serve(UserSocket);
+      const { url, endpoint } = serveInMemory(UserSocket);
       const peer = await Peer.connect(url, vsn);
       peer.send("1", "1", "room:a", "phx_join");
       await joins.reaches(1);
@@ -137,7 +137,7 @@ describe("rule 2: the join", () => {
         class UserSocket extends Socket {
           static override channels = { "room:*": Room };
         }
-        const { url, endpoint } = await serve(UserSocket);
+        const { url, endpoint } = serveInMemory(UserSocket);
         const peer = await Peer.connect(url, "2.0.0");
         peer.send("1", "1", "room:a", "phx_join");
         await events.reaches(1);

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { Channel, ok, Socket, stop } from "../../../lib/index.ts";
 import { Gate } from "../../support/gate.ts";
+import { serveInMemory } from "../../support/memory.ts";
 import { forEachVsn, Peer } from "../../support/peer.ts";
-import { serve } from "../../support/server.ts";
 
 class Room extends Channel {
   static override intercepts = ["filtered"];
@@ -46,7 +46,7 @@ describe("rule 4: the order to one client", () => {
     let peer: Peer;
 
     beforeEach(async () => {
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       peer = await Peer.connect(url, vsn);
     });
 
@@ -130,7 +130,7 @@ describe("rule 5: what ends gently", () => {
   forEachVsn((vsn) => {
     it("leave: everything received before it is handled and answered", async () => {
       const { SlowSocket, gate, began, kinds, ended } = slowRoom();
-      const { url } = await serve(SlowSocket);
+      const { url } = serveInMemory(SlowSocket);
       const peer = await Peer.connect(url, vsn);
       await peer.join("room:a");
       peer.send("1", "2", "room:a", "wait");
@@ -151,7 +151,7 @@ describe("rule 5: what ends gently", () => {
 
     it("the client's close: its broadcasts are still delivered to others, its replies vanish", async () => {
       const { SlowSocket, gate, began, kinds, ended } = slowRoom();
-      const { url } = await serve(SlowSocket);
+      const { url } = serveInMemory(SlowSocket);
       const peer = await Peer.connect(url, vsn);
       const other = await Peer.connect(url, vsn);
       await peer.join("room:a");

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { Channel, ok, Socket } from "../../../lib/index.ts";
 import { connect } from "../../support/client.ts";
 import { Journal } from "../../support/gate.ts";
-import { serve } from "../../support/server.ts";
+import { serveInMemory } from "../../support/memory.ts";
 
 class Room extends Channel {
   override join() {
@@ -25,7 +25,7 @@ class UserSocket extends Socket {
 describe("rule 10: refs", () => {
   for (const value of ["", "x", 0, 7, -1.5, 1e300, true, "ü"]) {
     it(`come back as sent, and match with ===: ${JSON.stringify(value)}`, async () => {
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const client = await connect(url);
       expect(await client.join("room:a", {}, value)).to.deep.equal([
         value,
@@ -49,7 +49,7 @@ describe("rule 10: refs", () => {
   }
 
   it("a join without join_ref: its ref is the joinRef, but matching, phx_close and phx_error go by null", async () => {
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     expect(await client.ask(null, "5", "room:a", "phx_join")).to.deep.equal([
       null,
@@ -69,7 +69,7 @@ describe("rule 10: refs", () => {
   });
 
   it("a null ref is answered with a null ref", async () => {
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     await client.join("room:a");
     const reply = await client.ask("1", null, "room:a", "echo", { a: 1 });
@@ -83,7 +83,7 @@ describe("rule 10: refs", () => {
   });
 
   it("more than five elements: the rest is ignored", async () => {
-    const { url } = await serve(UserSocket);
+    const { url } = serveInMemory(UserSocket);
     const client = await connect(url);
     client.send(["1", "1", "room:a", "phx_join", {}, "more", { and: "more" }]);
     expect((await client.next())[3]).to.equal("phx_reply");
@@ -105,7 +105,7 @@ describe("rule 10: refs", () => {
     null,
   ]) {
     it(`closes with 1011: ${JSON.stringify(frame)}`, async () => {
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const client = await connect(url);
       client.send(JSON.stringify(frame));
       expect(await client.closed).to.deep.equal({ code: 1011, reason: "" });
@@ -121,7 +121,7 @@ describe("rule 10: refs", () => {
     ["1", "1", "room:a", "phx_join", {}],
   ]) {
     it(`V1 closes with 1011: ${JSON.stringify(frame)}`, async () => {
-      const { url } = await serve(UserSocket);
+      const { url } = serveInMemory(UserSocket);
       const client = await connect(url, "vsn=1.0.0");
       client.send(JSON.stringify(frame));
       expect(await client.closed).to.deep.equal({ code: 1011, reason: "" });
@@ -148,16 +148,14 @@ describe("rule 11: a connection that ends", () => {
       ["malformed", 1011, "closed"],
       ["drain", 1012, "drain"],
     ] as const) {
-      const { url, endpoint } = await serve(QuietSocket);
+      const { url, endpoint } = serveInMemory(QuietSocket);
       const client = await connect(url);
       await client.join("room:a");
-      const frames: unknown[] = [];
-      client.ws.on("message", (data) => frames.push(data.toString()));
       if (end === "disconnect") endpoint.disconnect("user:1");
       if (end === "malformed") client.send("{");
       if (end === "drain") await endpoint.drain();
       expect((await client.closed).code).to.equal(code);
-      expect(frames).to.deep.equal([]);
+      expect(client.unread).to.deep.equal([]);
       expect(ended.entries.at(-1)).to.equal(kind);
     }
   });

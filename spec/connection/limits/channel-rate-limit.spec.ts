@@ -1,9 +1,10 @@
 import { expect } from "chai";
 import { Channel, ok, type RateLimit, Socket } from "../../../lib/index.ts";
-import { connect, type RawClient } from "../../support/client.ts";
+import { connect } from "../../support/client.ts";
+import type { FrameClient } from "../../support/frame-client.ts";
 import { Gate, turn } from "../../support/gate.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { serve } from "../../support/server.ts";
+import { serveInMemory } from "../../support/memory.ts";
 import { connectAs, limitedLines, rooms } from "./room.ts";
 
 const limited = (retry_after: number) => ({
@@ -30,7 +31,7 @@ async function serveLimited(rateLimit: RateLimit, mountLimit?: RateLimit) {
   }
   const clock = new ManualClock();
   return {
-    ...(await serve(LimitedSocket, { rateLimit: mountLimit }, { clock })),
+    ...serveInMemory(LimitedSocket, { rateLimit: mountLimit }, { clock }),
     clock,
     handled,
     joining,
@@ -38,7 +39,7 @@ async function serveLimited(rateLimit: RateLimit, mountLimit?: RateLimit) {
 }
 
 async function echo(
-  client: RawClient,
+  client: FrameClient,
   topic: string,
   ref = "e",
   joinRef: string | null = "1",
@@ -196,7 +197,7 @@ describe("static rateLimit of a channel class", () => {
     class StrictSocket extends Socket {
       static override channels = { "*": Child };
     }
-    const { url } = await serve(StrictSocket, {}, { clock: new ManualClock() });
+    const { url } = serveInMemory(StrictSocket, {}, { clock: new ManualClock() });
     const client = await connect(url);
     await client.join("a");
     expect((await client.ask("1", "2", "a", "nothing"))[4].response).to.deep.equal({

@@ -2,8 +2,8 @@ import { expect } from "chai";
 import { connect } from "../../support/client.ts";
 import { turn } from "../../support/gate.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { serveInMemory } from "../../support/memory.ts";
 import { forEachVsn, Peer } from "../../support/peer.ts";
-import { serve } from "../../support/server.ts";
 import { connectAs, limitedLines, rooms, serveRooms } from "./room.ts";
 
 const limited = (retry_after: number) => ({
@@ -237,7 +237,7 @@ describe("rateLimit of a mount", () => {
   it("off, it refuses nothing, and its counter stays 0", async () => {
     const clock = new ManualClock();
     const { RoomSocket } = rooms();
-    const { url, endpoint } = await serve(RoomSocket, { rateLimit: false }, { clock });
+    const { url, endpoint } = serveInMemory(RoomSocket, { rateLimit: false }, { clock });
     const client = await connect(url);
     await client.join("room:a");
     for (let i = 0; i < 200; i++) client.send(["1", `${i}`, "room:a", "echo", {}]);

@@ -45,6 +45,18 @@ describe("tokens and secrets", () => {
     expectHidden(await run(["send", url, "x", "-t", TOPIC, "--token", given]), given);
   });
 
+  it("that are no JWTs aren't printed in part where something is cut", async () => {
+    const opaque = "an opaque token of forty characters, 123";
+    for (let length = 360; length < 420; length += 7) {
+      const { url } = await handServer(({ event, reply }) => {
+        if (event === "connect_document") reply("error", { code: 401, m: `${" ".repeat(length)}${opaque}` });
+        return event === "connect_document";
+      });
+      const { stdout } = await run(["doctor", url, "-t", TOPIC, "--token", opaque]);
+      expect(stdout).to.include("token_malformed").and.not.include(opaque.slice(0, 12));
+    }
+  });
+
   it("aren't printed in part where something is cut", async () => {
     for (const length of [300, 450, 1_900, 16_300]) {
       const { url } = await handServer(({ event, reply, ws, payload }) => {
@@ -75,6 +87,16 @@ describe("tokens and secrets", () => {
     const ran = await run(["doctor", ...argv]);
     expect(ran.stdout).to.include("redirected");
     expectHidden(ran, given, "a-password", "key-in-the-url", "param-password", "session=in-a-cookie");
+  });
+
+  it("are hidden where they are percent-encoded", async () => {
+    const odd = "a token/with+signs & more";
+    const { url } = await listenHttp((request, response) =>
+      response.writeHead(302, { Location: `/login${request.url}` }).end(),
+    );
+    const ran = await run(["doctor", url, "--token", odd]);
+    expect(ran.stdout).to.include("/login/socket/websocket?token=");
+    expectHidden(ran, odd);
   });
 
   it("of others are hidden, too", async () => {

@@ -83,6 +83,7 @@ describe("doctor: documents of this library", () => {
     it("token_malformed", async () => {
       const { argv } = await served();
       const cases: [given: string, why: string][] = [
+        ["", "it is empty"],
         ["hello", "it has 1 part between dots, not 3"],
         [`Bearer ${token()}`, 'begins with "Bearer "'],
         [`"${token()}"`, "quotes"],

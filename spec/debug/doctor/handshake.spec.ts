@@ -128,6 +128,11 @@ describe("doctor: reaching the server", () => {
     await expectFault("wrong_path", "connect", [`ws://127.0.0.1:${port}/app/socket`], ["/socket/websocket"]);
   });
 
+  it("wrong_path: a mount without WebSockets", async () => {
+    const { mount } = await serve(UserSocket, { websocket: false });
+    await expectFault("wrong_path", "connect", [mount], ["/socket/longpoll is answered"]);
+  });
+
   it("wrong_path, without a guess where there is nothing", async () => {
     const { url } = await listenHttp((_request, response) => response.writeHead(404).end());
     const report = await expectFault("wrong_path", "connect", [url]);

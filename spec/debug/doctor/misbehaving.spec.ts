@@ -153,6 +153,16 @@ describe("doctor: a server that isn't ours", () => {
     expect((await doctor([url, ...TOPIC])).healthy).to.equal(true);
   });
 
+  it("16b. reports the end of an earlier join, which is no fault", async () => {
+    const { url } = await handServer(({ event, ws, topic, reply }) => {
+      if (event !== "echo") return false;
+      ws.send(JSON.stringify(["99", "99", topic, "phx_close", {}]));
+      reply("ok");
+      return true;
+    });
+    expect((await doctor([url, ...TOPIC, "--push", "echo"])).healthy).to.equal(true);
+  });
+
   it("17. broadcasts under another topic", async () => {
     const clock = new ManualClock();
     const { url } = await handServer(({ event, server, reply }) => {

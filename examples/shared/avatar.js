@@ -5,11 +5,16 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 /** The round sign of a person: initials, in a colour that belongs to the name. */
 export function avatar(name) {
   const made = element("span", { class: "avatar", "aria-hidden": "true" }, initials(name));
+  made.style.setProperty("--hue", hueOf(name));
+  return made;
+}
+
+/** The colour that belongs to a name, as an angle. */
+export function hueOf(name) {
   let hash = 0;
   for (const letter of name) hash = (hash * 31 + letter.codePointAt(0)) % 65_521;
   // In steps of 137.5 degrees, names that differ by little get hues that differ by much.
-  made.style.setProperty("--hue", String((hash * 137.5) % 360));
-  return made;
+  return String((hash * 137.5) % 360);
 }
 
 /** Of the first word and the last, as far as they have letters. */

@@ -4,7 +4,7 @@ function storage(area) {
   return {
     get(key) {
       try {
-        return area().getItem(`chat:${key}`) ?? memory.get(key) ?? null;
+        return area().getItem(`examples:${key}`) ?? memory.get(key) ?? null;
       } catch {
         return memory.get(key) ?? null;
       }
@@ -12,13 +12,13 @@ function storage(area) {
     set(key, value) {
       memory.set(key, value);
       try {
-        area().setItem(`chat:${key}`, value);
+        area().setItem(`examples:${key}`, value);
       } catch {}
     },
     remove(key) {
       memory.delete(key);
       try {
-        area().removeItem(`chat:${key}`);
+        area().removeItem(`examples:${key}`);
       } catch {}
     },
   };

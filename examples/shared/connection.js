@@ -1,5 +1,4 @@
-import { Socket } from "/phoenix.mjs";
-import { tabId } from "./storage.js";
+import { Socket } from "/modules/phoenix.mjs";
 
 /** Milliseconds that a WebSocket may take to open and answer, before long-polling is tried instead. */
 const FALLBACK_AFTER = 2_500;
@@ -11,11 +10,15 @@ const FALLBACK_AFTER = 2_500;
 export class Connection extends EventTarget {
   state = "connecting";
 
-  /** @param {{name: string | null, token: string}} profile Read at each connect. */
-  constructor(profile) {
+  /**
+   * @param {string} path
+   * @param {{token: string}} profile Read at each connect.
+   * @param {() => object} [params] Called at each connect.
+   */
+  constructor(path, profile, params = () => ({})) {
     super();
-    this.socket = new Socket("/socket", {
-      params: () => ({ tab: tabId, ...(profile.name === null ? {} : { name: profile.name }) }),
+    this.socket = new Socket(path, {
+      params,
       authToken: () => profile.token,
       longPollFallbackMs: FALLBACK_AFTER,
     });

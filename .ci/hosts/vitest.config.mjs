@@ -1,0 +1,1 @@
+export default { test: { include: ["kit-vitest.mjs"], environment: "node", watch: false } };

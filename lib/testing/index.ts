@@ -1,0 +1,19 @@
+export type { AssertOptions, RefuteOptions } from "./assert-options.ts";
+export type { AssignsArgument, ChannelCaseOptions, Refusal, SocketClassOf } from "./channel-case.ts";
+export { type ChannelCase, channelCase } from "./channel-case.ts";
+export type { Any, AnyClass } from "./match.ts";
+export type { ClientInfo } from "./request.ts";
+export type { Fault, FaultKind } from "./simulation/faults.ts";
+export type { PhoenixChannel, PhoenixPresence, PhoenixPush, PhoenixSocket } from "./simulation/phoenix.ts";
+export type { Random } from "./simulation/random.ts";
+export type {
+  FaultOptions,
+  SeedsOptions,
+  SimulatedClient,
+  Simulation,
+  SimulationOptions,
+} from "./simulation/simulation.ts";
+export { simulate, simulateSeeds } from "./simulation/simulation.ts";
+export type { TestChannel } from "./test-channel.ts";
+export type { Closed, JoinOutcome, TestSocket } from "./test-socket.ts";
+export { VirtualClock } from "./virtual-clock.ts";
