@@ -6,7 +6,6 @@ import type { Route } from "../connection/routes.ts";
 import { Endpoint, type EndpointInternals, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe, StateError } from "../errors.ts";
 import type { Mount, MountDoor } from "../mount.ts";
-import { checkOptions, integer, type OptionCheck } from "../options.ts";
 import { V2JSONSerializer } from "../protocol/v2-json.ts";
 import type { Socket, SocketClass, SocketContext } from "../socket.ts";
 import { type ChannelErrored, telemetry } from "../telemetry.ts";
@@ -14,7 +13,8 @@ import type { Accepted, Refused } from "../transport/accept.ts";
 import { type RefuteOptions, refuteOptions } from "./assert-options.ts";
 import { failure } from "./failure.ts";
 import { any, shown } from "./match.ts";
-import { type ClientInfo, checkClientInfo, connectInfoOf, encodeParams } from "./request.ts";
+import { type ChannelCaseOptions, checkCaseOptions } from "./options.ts";
+import { addressOf, type ClientInfo, checkClientInfo, connectInfoOf } from "./request.ts";
 import { Rest } from "./rest.ts";
 import type { TestChannel } from "./test-channel.ts";
 import { TestSocket } from "./test-socket.ts";
@@ -22,29 +22,6 @@ import { TestTransport } from "./test-transport.ts";
 import { TopicListeners } from "./topic-listeners.ts";
 import { Transcript } from "./transcript.ts";
 import { VirtualClock } from "./virtual-clock.ts";
-
-export interface ChannelCaseOptions {
-  /** `"virtual"`, or a clock of the test's: time stands still until `kit.clock.advance(ms)`. @default the system's */
-  readonly clock?: "system" | "virtual" | VirtualClock;
-  /** Real milliseconds that assertions wait for handlers which are running. @default 1_000 */
-  readonly timeout?: number;
-  /** Milliseconds between the heartbeats of clients, or false for clients that send none. @default 30_000 */
-  readonly heartbeatIntervalMs?: number | false;
-}
-
-const OPTIONS: {
-  readonly [K in keyof ChannelCaseOptions]-?: OptionCheck<Exclude<ChannelCaseOptions[K], undefined>>;
-} = {
-  clock: (value, name) => {
-    if (value === "system" || value === "virtual" || value instanceof VirtualClock) return value;
-    throw new ConfigError(
-      "invalid_option",
-      `${name} must be "system", "virtual" or a VirtualClock, got ${describe(value)}`,
-    );
-  },
-  timeout: integer(0, "milliseconds"),
-  heartbeatIntervalMs: (value, name) => (value === false ? false : integer(1, "milliseconds")(value, name)),
-};
 
 /** A socket class whose sockets are of a type. */
 export type SocketClassOf<S extends Socket<object>> = SocketClass & { new (context: SocketContext): S };
@@ -90,7 +67,7 @@ export class ChannelCase {
 
   /** @internal */
   constructor(endpoint: Endpoint | null, options: unknown) {
-    const checked = checkOptions<ChannelCaseOptions>(options, OPTIONS, "channelCase");
+    const checked = checkCaseOptions(options);
     if (endpoint !== null && checked.clock !== undefined) {
       throw new ConfigError(
         "invalid_option",
@@ -298,7 +275,7 @@ export class ChannelCase {
         `${method}: info: authToken would be null, since the mount of ${socketClass.name} hasn't the option authToken: true`,
       );
     }
-    const { path, query, pathParams } = address(method, mount, params);
+    const { path, query, pathParams } = addressOf(method, mount, params);
     const since = this.#internals.clock.now();
     const refused = (result: Refused): Refusal & { readonly err?: unknown } => {
       door.onRefusal(result, since);
@@ -404,27 +381,6 @@ export class ChannelCase {
     const text = `${callback} of ${channel} on ${topic} crashed: ${stack.split("\n").slice(0, 4).join("\n       ")}`;
     this.transcript.add({ kind: "note", text, error });
   }
-}
-
-/** Where a client of a mount connects to: its params go into the path where that has them, else into the query. */
-function address(
-  method: string,
-  mount: Mount,
-  params: object,
-): { path: string; query: string; pathParams: Record<string, string> } {
-  const rest = new Map(Object.entries({ vsn: "2.0.0", ...params }));
-  const pathParams: Record<string, string> = {};
-  let { path } = mount;
-  for (const name of mount.pathParams) {
-    const value = rest.get(name);
-    if (value === undefined) {
-      throw new ConfigError("invalid_argument", `${method}: the path ${mount.path} needs the param ${name}`);
-    }
-    pathParams[name] = String(value);
-    rest.delete(name);
-    path = path.replace(`:${name}`, encodeURIComponent(String(value)));
-  }
-  return { path, query: encodeParams(Object.fromEntries(rest)), pathParams };
 }
 
 /**

@@ -1,7 +1,8 @@
 export type { AssertOptions, RefuteOptions } from "./assert-options.ts";
-export type { AssignsArgument, ChannelCaseOptions, Refusal, SocketClassOf } from "./channel-case.ts";
+export type { AssignsArgument, Refusal, SocketClassOf } from "./channel-case.ts";
 export { type ChannelCase, channelCase } from "./channel-case.ts";
 export type { Any, AnyClass } from "./match.ts";
+export type { ChannelCaseOptions } from "./options.ts";
 export type { ClientInfo } from "./request.ts";
 export type { Fault, FaultKind } from "./simulation/faults.ts";
 export type { PhoenixChannel, PhoenixPresence, PhoenixPush, PhoenixSocket } from "./simulation/phoenix.ts";

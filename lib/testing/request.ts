@@ -1,6 +1,7 @@
 import { IncomingMessage } from "node:http";
 import { Socket as NetSocket } from "node:net";
 import { ConfigError, describe } from "../errors.ts";
+import type { Mount } from "../mount.ts";
 import { checkOptions, type OptionCheck } from "../options.ts";
 import type { ConnectInfo } from "../transport/connect-info.ts";
 
@@ -86,4 +87,25 @@ export function encodeParams(params: object, parent = ""): string {
     })
     .filter((pair) => pair !== "")
     .join("&");
+}
+
+/** Where a client of a mount connects to: its params go into the path where that has them, else into the query. */
+export function addressOf(
+  method: string,
+  mount: Mount,
+  params: object,
+): { path: string; query: string; pathParams: Record<string, string> } {
+  const rest = new Map(Object.entries({ vsn: "2.0.0", ...params }));
+  const pathParams: Record<string, string> = {};
+  let { path } = mount;
+  for (const name of mount.pathParams) {
+    const value = rest.get(name);
+    if (value === undefined) {
+      throw new ConfigError("invalid_argument", `${method}: the path ${mount.path} needs the param ${name}`);
+    }
+    pathParams[name] = String(value);
+    rest.delete(name);
+    path = path.replace(`:${name}`, encodeURIComponent(String(value)));
+  }
+  return { path, query: encodeParams(Object.fromEntries(rest)), pathParams };
 }

@@ -27,8 +27,10 @@ interface Way {
   lastAt: number;
   /** What doesn't fit into the window. */
   readonly waiting: Waiting[];
-  /** What a partition holds back. */
-  readonly held: (() => void)[];
+  /** What is on its way, in order. */
+  readonly steps: (() => void)[];
+  /** How much of it has had its time, and is held back by a partition. */
+  owed: number;
   /** How many more bytes pass before the link is cut; null for no such fault. */
   budget: number | null;
 }
@@ -60,7 +62,7 @@ export class Link {
     this.#ends = ends;
     this.#latency = latency;
     this.#moved = moved;
-    const way = (): Way => ({ inFlight: 0, lastAt: 0, waiting: [], held: [], budget: null });
+    const way = (): Way => ({ inFlight: 0, lastAt: 0, waiting: [], steps: [], owed: 0, budget: null });
     this.#ways = { up: way(), down: way() };
   }
 
@@ -123,25 +125,26 @@ export class Link {
     if (!this.#partitioned) return;
     this.#partitioned = false;
     for (const direction of WAYS) {
-      const { held } = this.#ways[direction];
-      for (const step of held.splice(0)) this.#arrange(direction, step);
+      const way = this.#ways[direction];
+      for (; way.owed > 0; way.owed--) this.#scheduleNext(direction);
     }
   }
 
   /** Takes a step when the latency has passed, behind all earlier ones. */
   #arrange(direction: Direction, step: () => void): void {
+    this.#ways[direction].steps.push(step);
+    this.#scheduleNext(direction);
+  }
+
+  #scheduleNext(direction: Direction): void {
     const way = this.#ways[direction];
-    if (this.#partitioned) {
-      way.held.push(step);
-      return;
-    }
     const now = this.#clock.now();
     way.lastAt = Math.max(way.lastAt, now + this.#latency());
     this.#clock.schedule(() => {
       if (this.#cut) return;
       this.#moved();
-      if (this.#partitioned) way.held.push(step);
-      else step();
+      if (this.#partitioned) way.owed++;
+      else way.steps.shift()?.();
     }, way.lastAt - now);
   }
 
