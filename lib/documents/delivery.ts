@@ -18,8 +18,6 @@ export interface DeliveryHost {
   readonly clock: Clock;
   /** The ops above `after` and up to `to`, about as many as make `max` characters; in the same stack if it has them. */
   page(after: number, to: number, max: number): string[] | Promise<string[]>;
-  /** The live clients have got these ops: so many of them. */
-  delivered(first: number, last: number, clients: number): void;
   /** Reading for a client failed: it can't be caught up. */
   unreadable(client: DocumentClient, error: unknown): void;
   /** Ops that a serializer can't carry. */
@@ -81,7 +79,6 @@ export class Delivery {
     this.#events = [];
     this.#delivered += ops.length;
     this.#deliveredAt = this.#host.clock.now();
-    let reached = 0;
     for (const client of this.#clients) {
       if (!client.live) continue;
       if (this.#isBehind(client)) {
@@ -91,10 +88,8 @@ export class Delivery {
         continue;
       }
       for (const frame of frames) client.port.send(frame);
-      reached++;
       client.written(this.#delivered);
     }
-    this.#host.delivered(this.#delivered - ops.length + 1, this.#delivered, reached);
   }
 
   /** A push of a client is durable: it is answered once the client has its ops. */

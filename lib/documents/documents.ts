@@ -60,31 +60,20 @@ export interface DocumentHost {
 export class DocumentNotes {
   readonly #tracers = new Set<Tracer>();
 
-  /** Somebody reads a trace: else nothing is to be told. */
-  get active(): boolean {
-    for (const { active } of this.#tracers) if (active) return true;
-    return false;
-  }
-
+  /** Returns what removes it. */
   add(tracer: Tracer): () => void {
     this.#tracers.add(tracer);
     return () => this.#tracers.delete(tracer);
   }
 
-  /** Ops up to `last` were stored, or delivered to so many clients. */
-  tell(document: DocumentName, name: "stored" | "delivered", facts: OpRange): void {
-    const topic = documentTopic(document);
+  /** Ops have their place, from the first to the last sequence number, and are durable. */
+  stored(document: DocumentName, first: number, last: number): void {
     for (const tracer of this.#tracers) {
-      if (tracer.active) tracer.step({ step: "note", part: "documents", topic, name, facts });
+      if (!tracer.active) continue;
+      const topic = documentTopic(document);
+      tracer.step({ step: "note", part: "documents", topic, name: "stored", facts: { first, last } });
     }
   }
-}
-
-/** Sequence numbers. */
-export interface OpRange {
-  readonly first: number;
-  readonly last: number;
-  readonly clients?: number;
 }
 
 /** From the least to the most. */

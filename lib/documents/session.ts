@@ -2,7 +2,7 @@ import type { Cancel } from "../clock.ts";
 import { describe, printable, StateError } from "../errors.ts";
 import type { Answer, DocumentClient, Mode } from "./client.ts";
 import { Delivery } from "./delivery.ts";
-import type { DocumentHost, OpRange } from "./documents.ts";
+import type { DocumentHost } from "./documents.ts";
 import { loadState } from "./load.ts";
 import { type DocumentName, LogTruncated } from "./log/op-log.ts";
 import { Ordering, type Resumed, unavailable } from "./ordering.ts";
@@ -115,9 +115,6 @@ export class Session {
       {
         clock: host.clock,
         page: (after, to, max) => this.#page(after, to, max),
-        delivered: (first, last, clients) => {
-          if (host.notes.active) this.#note("delivered", { first, last, clients });
-        },
         unreadable: (client, error) => this.#unreadable(client, error),
         uncarried: (err, { event }) =>
           host.logger.error(
@@ -391,14 +388,10 @@ export class Session {
       this.#host.logger.info({ ...this.#name }, `the log takes ops of ${printable(this.document)} again`);
     }
     this.#recent.add(ops, this.head);
-    if (this.#host.notes.active) this.#note("stored", { first: this.head - ops.length + 1, last: this.head });
+    this.#host.notes.stored(this.#name, this.head - ops.length + 1, this.head);
     this.#delivery.add(ops, answers);
     if (this.head - this.#checkpointed >= CHECKPOINT_EVERY) void this.#checkpoint().catch(() => {});
     if (this.#ordering.idle) this.#host.settled(this);
-  }
-
-  #note(name: "stored" | "delivered", facts: OpRange): void {
-    this.#host.notes.tell(this.#name, name, facts);
   }
 
   /** Another connection goes on from this client: what waits of it was never sequenced. */

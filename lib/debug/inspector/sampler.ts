@@ -6,6 +6,8 @@ const MAX_MESSAGES = 20;
 const MAX_FAILURES = 10;
 /** Characters of one batch, above which no more messages are picked. */
 const MAX_SIZE = 256 * 1024;
+/** Steps of one batch: one message may go to thousands of clients. */
+const MAX_STEPS = 2_000;
 /** Messages of which is remembered whether they were picked. */
 const MAX_REMEMBERED = 10_000;
 
@@ -17,7 +19,7 @@ export interface Sample {
   /** Messages that began, and those of them that are shown. */
   readonly messages: number;
   readonly picked: number;
-  /** Steps that nobody can see any more: they came faster than they were taken. */
+  /** Steps that are missing in what is shown: they came faster than they were taken, or were too many. */
   readonly dropped: number;
 }
 
@@ -49,6 +51,10 @@ export class Sampler {
         this.#remember(step.id, wanted);
       }
       if (!wanted && (!FAILURES.has(step.step) || failures++ >= MAX_FAILURES)) continue;
+      if (shown.length === MAX_STEPS) {
+        dropped++;
+        continue;
+      }
       shown.push(step);
       size += JSON.stringify(step).length;
     }

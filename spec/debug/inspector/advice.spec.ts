@@ -31,10 +31,10 @@ describe("the inspector's advice", () => {
   });
 
   it("is there for each of the library's own error replies", () => {
-    const [, list = ""] = /const OWN[^[]+\[([^\]]+)\]/.exec(source("lib/connection/denials.ts")) ?? [];
+    const [, list = ""] = /const PHRASES[^[]+\[([^\]]+)\]/.exec(source("lib/connection/denials.ts")) ?? [];
     const reasons = [...list.matchAll(/"([^"]+)"/g)].map((match) => match[1] as string);
     expect(reasons).to.include("unmatched topic");
-    for (const reason of reasons) {
+    for (const reason of [...reasons, "rate_limited", "malformed_token"]) {
       const advice = adviceOf(denied({ code: reason.replaceAll(" ", "_"), reason, event: "phx_join" }));
       expect(advice?.fault, reason).not.to.be.oneOf([null, undefined, "join_refused", "push_refused"]);
     }

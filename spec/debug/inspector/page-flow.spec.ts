@@ -50,12 +50,13 @@ describe("the inspector's page: the flow of messages", function () {
     const { client, page } = await serveInspected();
     const ada = await client("ada");
     const clientId = await connectDocument(ada, "report");
+    await connectDocument(await client("ben"), "report");
     const visitor = await visit(page);
     await visitor.choose("Documents", "report");
     const op = { type: "op", contents: 1, clientSequenceNumber: 1, referenceSequenceNumber: 1 };
     ada.send(["1", "9", "document:acme:report", "submitOp", { clientId, messageBatches: [[op]] }]);
-    await visitor.step("op 2 stored").waitFor();
-    await visitor.step("op 2 1 client").waitFor();
+    await visitor.step("op 3 stored").waitFor();
+    await visitor.step("op to #2").waitFor();
     expect(await visitor.page.locator("#lanes").textContent()).to.include("Session");
   });
 

@@ -53,6 +53,12 @@ describe("the inspector's sampler", () => {
     expect(new Sampler().take(large)).to.include({ messages: 20, picked: 3 });
   });
 
+  it("gives 2,000 steps at most, of a message that goes to many", () => {
+    const frames = Array.from({ length: 2_500 }, () => step("a", "frame_out"));
+    const sample = new Sampler().take([step("a", "decoded"), ...frames]);
+    expect([sample.steps.length, sample.dropped]).to.deep.equal([2_000, 501]);
+  });
+
   it("tells of steps that came faster than they were taken, and doesn't take them for a message", () => {
     const sample = new Sampler().take([step("", "dropped", { count: 700 }), step("a", "decoded")]);
     expect(sample).to.include({ dropped: 700, messages: 1, picked: 1 });

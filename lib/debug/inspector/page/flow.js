@@ -17,6 +17,7 @@ export class Flow {
   #visible = [];
   #steps = [];
   #missed = 0;
+  #dropped = 0;
   #paused = false;
   /** What came while it is paused. */
   #held = [];
@@ -67,6 +68,7 @@ export class Flow {
     this.#visible = [];
     this.#steps = [];
     this.#missed = 0;
+    this.#dropped = 0;
     this.#held = [];
     this.#showPause();
     this.#diagram.select(null);
@@ -83,6 +85,7 @@ export class Flow {
       this.#samples.push({ at: now, lost: true, messages, picked, dropped });
     else if (messages > 0) this.#samples.push({ at: now, lost: false, messages, picked, dropped });
     this.#missed += messages - picked;
+    this.#dropped += dropped;
     if (this.#paused) {
       for (const step of steps) this.#held.push(step);
       if (this.#held.length > MAX_STEPS) this.#held.splice(0, this.#held.length - MAX_STEPS);
@@ -226,10 +229,11 @@ export class Flow {
     if (sampled) {
       const seconds = Math.max(1, (performance.now() - this.#samples[0].at) / 1000);
       const sum = (key) => this.#samples.reduce((total, sample) => total + sample[key], 0);
+      const steps = this.#dropped > 0 ? ` ${count(this.#dropped)} steps of those shown are missing.` : "";
       const perSecond = (key) => count(sum(key) / seconds);
       setText(
         place,
-        `Sampled: ${perSecond("picked")} of ${perSecond("messages")} messages/s are shown, ${count(this.#missed)} were left out so far. Failures are kept.`,
+        `Sampled: ${perSecond("picked")} of ${perSecond("messages")} messages/s are shown, ${count(this.#missed)} were left out so far.${steps} Failures are kept.`,
       );
     }
     setHidden(place, !sampled);

@@ -195,12 +195,5 @@ function handled({ callback, result, duration, channel }) {
 function documents({ name, facts, part }) {
   if (part !== "documents" || typeof facts?.last !== "number") return note(HUB, "broadcasts", name, part);
   const ops = facts.first === facts.last ? `op ${facts.last}` : `ops ${facts.first}–${facts.last}`;
-  if (name === "stored") return note(HUB, "broadcasts", `${ops} stored`);
-  return arrow(
-    HUB,
-    OTHERS,
-    "broadcast",
-    ops,
-    `${facts.clients} ${facts.clients === 1 ? "client" : "clients"}`,
-  );
+  return note(HUB, "broadcasts", `${ops} ${name}`);
 }
