@@ -7,6 +7,7 @@ import type { DocumentView, Inspectable } from "../inspectable.ts";
 import { guardedLogger, type Logger, quietLogger } from "../logger.ts";
 import { checkOptions, having, integer, type OptionCheck } from "../options.ts";
 import type { Tracer } from "../tracing.ts";
+import type { Answer } from "./client.ts";
 import { Jwt } from "./jwt.ts";
 import { MemoryOpLog } from "./log/memory.ts";
 import type { DocumentName, Guarantees, OpLog } from "./log/op-log.ts";
@@ -64,6 +65,25 @@ export class DocumentNotes {
   add(tracer: Tracer): () => void {
     this.#tracers.add(tracer);
     return () => this.#tracers.delete(tracer);
+  }
+
+  /** An answer that belongs to the message in hand, whenever it is given. */
+  bound(answer: Answer): Answer {
+    const tracing = [...this.#tracers].filter(({ active }) => active);
+    if (tracing.length === 0) return answer;
+    const bound: Answer = (reply) => this.resume(bound, () => answer(reply));
+    for (const tracer of tracing) tracer.follow(bound);
+    return bound;
+  }
+
+  /** Calls in the course of the message that an answer belongs to. */
+  resume(answer: Answer | null, call: () => void): void {
+    let inCourse = call;
+    for (const tracer of answer === null ? [] : this.#tracers) {
+      const inner = inCourse;
+      if (tracer.active) inCourse = () => tracer.resume(answer as Answer, inner);
+    }
+    inCourse();
   }
 
   /** Ops have their place, from the first to the last sequence number, and are durable. */

@@ -73,6 +73,8 @@ export class Session {
   #checkpointed: number;
   #checkpointing: Promise<void> | null = null;
   #cancelSilence: Cancel | null = null;
+  /** Of what is being committed, the first push's answer: traces tell of its ops in that push's course. */
+  #cause: Answer | null = null;
   #ended = false;
   #troubled = false;
 
@@ -105,8 +107,15 @@ export class Session {
       node: host.node,
       boot: host.boot,
       mayWrite: (client, submission) => this.#mayWrite(client, submission),
-      acknowledge: (client, first, last, answer) => this.#delivery.acknowledge(client, first, last, answer),
-      committed: (ops, answers) => this.#committed(ops, answers),
+      acknowledge: (client, first, last, answer) => {
+        this.#cause ??= answer;
+        this.#delivery.acknowledge(client, first, last, answer);
+      },
+      committed: (ops, answers) => {
+        const cause = this.#cause;
+        this.#cause = null;
+        host.notes.resume(cause, () => this.#committed(ops, answers));
+      },
       superseded: (clientId) => this.#superseded(clientId),
       trouble: (error) => this.#trouble(error),
       lost: () => this.#fail(new StateError("closed", "the log has records that this session didn't write")),
@@ -344,7 +353,8 @@ export class Session {
 
   /** @internal A push of ops. Its answer comes when it is durable, or refused. */
   submit(client: DocumentClient, submission: Submission, answer: Answer): void {
-    const refusal = this.#mayWrite(client, submission) ?? this.#ordering.push(client, submission, answer);
+    const bound = this.#host.notes.bound(answer);
+    const refusal = this.#mayWrite(client, submission) ?? this.#ordering.push(client, submission, bound);
     if (refusal !== null) client.refuse(answer, refusal, this.head);
     else client.heardAt = this.#host.clock.now();
   }

@@ -58,6 +58,30 @@ describe("following messages in the inspector", () => {
     expect(steps.filter((step) => step.step === "frame_out" && step.of === "broadcast")).to.have.length(1);
   });
 
+  it("keeps what becomes of each push of ops with that push, also of pushes that are stored together", async () => {
+    const { client, look } = await serveInspected();
+    const clients = [await client("ada"), await client("ben")];
+    const ids = [];
+    for (const one of clients) ids.push(await connectDocument(one, "doc"));
+    const looker = await look();
+    await looker.ask("follow", { topic: "document:acme:doc" });
+    for (const [i, one] of clients.entries()) {
+      const op = { type: "op", contents: i, clientSequenceNumber: 1, referenceSequenceNumber: 2 };
+      const payload = { clientId: ids[i], messageBatches: [[op]] };
+      one.send(["1", "9", "document:acme:doc", "submitOp", payload]);
+    }
+    const steps: TraceStep[] = [];
+    const replies = () => steps.filter(({ step }) => step === "reply");
+    while (replies().length < 2) steps.push(...(await looker.told("steps")).steps);
+    const of = (kind: string) =>
+      steps.filter(({ step }) => step === kind).map(({ connection, id }) => [connection, id]);
+    expect(of("reply")).to.have.deep.members(of("decoded"));
+    const pushes = new Set(steps.filter(({ step }) => step === "decoded").map(({ id }) => id));
+    for (const { step, id } of steps.filter(({ step }) => step === "note" || step === "frame_out")) {
+      expect([...pushes], step).to.include(id);
+    }
+  });
+
   it("hides what filterParameters name, and tokens", async () => {
     const { client, look } = await serveInspected();
     const ada = await client("ada", "room:a");

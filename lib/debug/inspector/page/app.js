@@ -108,9 +108,10 @@ async function follow(criteria) {
 async function explain(id) {
   const mine = ++asked;
   following = 0;
-  connection.ask("unfollow").catch(unheard);
   try {
+    // While a trace runs, more is known.
     const explanation = await connection.ask("explain", { id });
+    connection.ask("unfollow").catch(unheard);
     if (mine !== asked) return;
     flow.add({ steps: explanation.steps });
     detail.showExplanation(explanation);

@@ -6,6 +6,8 @@ const FAILURES = new Set(["refused", "denied", "crashed", "closed"]);
 /** Told elsewhere, or of no use to a reader. */
 const QUIET = new Set(["step", "payload", "cut", "seq", "at", "skipped", "deliveries", "steps"]);
 const MAX_STEPS = 200;
+const ONLY_FAILURES =
+  "Nobody followed messages when this happened, so only what failed is kept. Follow its topic to see all steps of the next one.";
 
 /** What is known of what is chosen: a payload, facts, advice, and the steps of the whole message. */
 export class Detail {
@@ -30,9 +32,8 @@ export class Detail {
     const [step] = row.steps;
     const failure = steps.find((one) => FAILURES.has(one.step)) ?? null;
     this.#show(row.label, row.connection, [
-      payloadOf(step),
+      column(payloadOf(step), section(`The whole message, ${steps.length} steps`, stepList(steps))),
       section("Facts", factsOf(step, row)),
-      section(`The whole message, ${steps.length} steps`, stepList(steps), "wide"),
     ]);
     this.#root.querySelector("h3").append(el("span", { class: "where" }, step.topic ?? ""));
     return failure;
@@ -42,7 +43,7 @@ export class Detail {
   showAbout({ title, facts = {}, parts }) {
     const list = parts.map((part) => section(part.title ?? "", payloadView(part.value)));
     this.#show(title, null, [
-      ...list,
+      column(...list),
       Object.keys(facts).length > 0 ? section("Facts", definitions(Object.entries(facts))) : null,
     ]);
   }
@@ -52,9 +53,12 @@ export class Detail {
     const title = failure === null ? id : `${failure.step}: ${failure.code}`;
     this.#show(title, failure?.connection ?? null, [
       adviceView(advice, failure),
+      column(
+        section("Steps that led to it", stepList(steps)),
+        steps.some(({ step }) => !FAILURES.has(step)) ? null : el("p", { class: "soft" }, ONLY_FAILURES),
+        earlier.length === 0 ? null : section("Earlier on this connection", stepList(earlier)),
+      ),
       failure === null ? null : section("Facts", factsOf(failure)),
-      section("Steps that led to it", stepList(steps)),
-      earlier.length === 0 ? null : section("Earlier on this connection", stepList(earlier), "wide"),
     ]);
   }
 
@@ -91,9 +95,13 @@ export class Detail {
   }
 }
 
-function section(title, content, className = "") {
+function column(...parts) {
+  return el("div", { class: "column" }, ...parts);
+}
+
+function section(title, content) {
   if (content === null) return null;
-  return el("section", { class: className }, title === "" ? null : el("h4", {}, title), content);
+  return el("section", {}, title === "" ? null : el("h4", {}, title), content);
 }
 
 function payloadOf(step) {

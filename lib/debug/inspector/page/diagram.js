@@ -1,5 +1,5 @@
 import { byId, connectionTag, el, setHidden } from "./dom.js";
-import { clockTime } from "./format.js";
+import { clockTime, milliseconds } from "./format.js";
 
 const ROW = 28;
 /** Rows that are drawn above and below what is visible. */
@@ -172,7 +172,9 @@ function makeStep() {
 }
 
 function drawStep({ time, who, track }, row) {
-  time.textContent = clockTime(row.at);
+  time.textContent = row.after === null ? clockTime(row.at) : `+${milliseconds(row.after)}`;
+  time.classList.toggle("after", row.after !== null);
+  time.title = clockTime(row.at);
   who.replaceChildren(row.connection === null ? "" : connectionTag(row.connection));
   track.replaceChildren(row.kind === "note" ? drawNote(row) : drawArrow(row));
 }

@@ -6,8 +6,8 @@ export const CHANNEL = 1;
 export const HUB = 2;
 export const OTHERS = 3;
 
-/** Ids of messages of which is remembered who sent them. */
-const MAX_KNOWN = 20_000;
+/** Messages of which is remembered who sent them, and when. */
+const MAX_KNOWN = 5_000;
 
 /** What can be shown and hidden. */
 export const CATEGORIES = {
@@ -25,6 +25,8 @@ export const CATEGORIES = {
 export class Rows {
   /** By message: whose connection it came from. */
   #origins = new Map();
+  /** By message: when its first row was. */
+  #began = new Map();
   /** By message and event: the row that tells to whom a broadcast went. */
   #outgoing = new Map();
 
@@ -55,10 +57,14 @@ export class Rows {
     const row = this.#shape(step);
     if (row === null) return null;
     const heartbeat = step.topic === "phoenix";
+    const began = this.#began.get(step.id);
+    if (began === undefined) keep(this.#began, step.id, step.at);
     return {
       seq: step.seq,
       at: step.at,
       id: step.id,
+      /** Milliseconds since the message's first row; null for that one. */
+      after: began === undefined ? null : step.at - began,
       // Of a broadcast that goes out, whose message it comes from.
       connection:
         (row.receivers === undefined ? step.connection : null) ?? this.#origins.get(step.id) ?? null,
@@ -134,7 +140,7 @@ export class Rows {
 
   #broadcast(step) {
     const missed = step.skipped.filter(({ why }) => why !== "sender" && why !== "intercepted");
-    const aside = `${step.receivers} ${step.receivers === 1 ? "receiver" : "receivers"}${missed.length > 0 ? `, ${missed.length} missed` : ""}`;
+    const aside = `to ${step.receivers}${missed.length > 0 ? `, ${missed.length} missed` : ""}`;
     if (!this.#origins.has(step.id)) return note(HUB, "broadcasts", step.event, `by the server, ${aside}`);
     return { ...arrow(CHANNEL, HUB, "broadcast", step.event, aside), tone: missed.length > 0 ? "warn" : "" };
   }
@@ -149,14 +155,18 @@ export class Rows {
 
   /** Further receivers come into the same row. */
   #keepOpen({ id, event }, row) {
-    this.#outgoing.set(`${id} ${event}`, row);
-    if (this.#outgoing.size > 500) this.#outgoing.delete(this.#outgoing.keys().next().value);
+    keep(this.#outgoing, `${id} ${event}`, row);
   }
 
   #remember({ id, connection }) {
-    this.#origins.set(id, connection);
-    if (this.#origins.size > MAX_KNOWN) this.#origins.delete(this.#origins.keys().next().value);
+    keep(this.#origins, id, connection);
   }
+}
+
+/** Keeps the latest. */
+function keep(map, key, value) {
+  map.set(key, value);
+  if (map.size > MAX_KNOWN) map.delete(map.keys().next().value);
 }
 
 function arrow(

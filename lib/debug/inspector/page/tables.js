@@ -112,9 +112,9 @@ export const TABLES = {
       { key: "at", title: "time", kind: "time" },
       tag("step", "what", { crashed: "bad", refused: "bad", denied: "warn" }),
       name("code", "code"),
-      text("reason", "reason"),
       name("topic", "topic"),
       name("event", "event"),
+      text("reason", "reason"),
       connection,
       name("id", "id"),
     ],
@@ -381,7 +381,7 @@ function drawCell(cell, column, row, at) {
       return;
     case "time":
       cell.className = "name";
-      setText(cell, clockTime(value));
+      setText(cell, clockTime(value).slice(0, 8));
       return;
     case "number":
       cell.className = `number ${value === 0 ? "zero" : ""} ${value > (column.alarm ?? Infinity) ? "alarm" : ""}`;
