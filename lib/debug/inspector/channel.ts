@@ -72,13 +72,13 @@ class InspectorChannel extends Channel<InspectorAssigns> {
   static {
     this.on("watch", function (payload: unknown) {
       const { table: name, search } = fields(payload);
-      if (!isTableName(name)) return error({ reason: "there is no such table" });
+      if (!isTableName(name)) return no("there is no such table");
       this.#watched = { table: name, search: typeof search === "string" ? search.slice(0, MAX_TEXT) : "" };
       return ok({ at: this.assigns.inspected.tracer.now, ...this.#table() });
     });
     this.on("follow", function (payload: unknown) {
       const options = criteria(fields(payload));
-      if (options === null) return error({ reason: "these messages can't be followed" });
+      if (options === null) return no("these messages can't be followed");
       this.#unfollow();
       this.#trace = this.assigns.inspected.endpoint.trace(options);
       this.#following++;
@@ -93,7 +93,7 @@ class InspectorChannel extends Channel<InspectorAssigns> {
       const { id } = fields(payload);
       const explanation =
         typeof id === "string" ? this.assigns.inspected.endpoint.explain(id.slice(0, MAX_TEXT)) : null;
-      if (explanation === null) return error({ reason: "nothing is known of this id, or not any more" });
+      if (explanation === null) return no("nothing is known of this id, or not any more");
       const { failure } = explanation;
       return ok({ ...explanation, advice: failure === null ? null : adviceOf(failure) });
     });
@@ -134,6 +134,11 @@ class InspectorChannel extends Channel<InspectorAssigns> {
     if (this.#cancelSend) this.#cancelSend();
     this.#sampler = new Sampler();
   }
+}
+
+/** An answer for the page only, which shows it as it is. */
+function no(reason: string) {
+  return error({ reason });
 }
 
 function fields(payload: unknown): Readonly<Record<string, unknown>> {
