@@ -15,7 +15,7 @@ const logger = {
 };
 
 const host = await startHost({ port: Number(PORT), host: HOST, logger }, [
-  documents({ dataDir: join(DATA_DIR, "documents") }),
+  documents({ dataDir: join(DATA_DIR, "documents"), logger }),
   chat({ dataDir: join(DATA_DIR, "chat") }),
 ]).catch((error: unknown) => {
   console.error(`The examples can't start: ${error instanceof Error ? error.message : error}`);

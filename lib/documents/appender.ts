@@ -1,12 +1,20 @@
 import type { Clock } from "../clock.ts";
-import { type DocumentName, type LogRecord, type OpLog, OpLogError, type Position } from "./log/op-log.ts";
+import { ConfigError, StateError } from "../errors.ts";
+import {
+  type DocumentName,
+  type LogRecord,
+  LogTruncated,
+  type OpLog,
+  OpLogError,
+  type Position,
+} from "./log/op-log.ts";
 
 /** Milliseconds between attempts while the log doesn't answer: doubled each time, up to the second. */
 const FIRST_RETRY = 50;
 const LAST_RETRY = 1000;
 
 /** The codes of errors after which no attempt will do better. */
-const HOPELESS: ReadonlySet<string> = new Set(["log_closed", "record_too_large"]);
+const HOPELESS: ReadonlySet<string> = new Set(["log_closed", "record_too_large", "log_corrupt"]);
 
 /** Appends records, and doesn't let go of one until it is known what has become of it. */
 export class Appender {
@@ -35,10 +43,10 @@ export class Appender {
   /**
    * Appends a record behind `after`.
    *
-   * @returns True if it is in the log, false if another record is there, or if the appender was stopped before the
-   * outcome was known.
+   * @returns Null if it is in the log; else why it isn't and never will be. A record whose outcome isn't known when
+   * the appender is stopped may be there all the same.
    */
-  async append(after: Position, record: LogRecord): Promise<boolean> {
+  async append(after: Position, record: LogRecord): Promise<Error | null> {
     let delay = FIRST_RETRY;
     while (!this.#stopped) {
       try {
@@ -46,17 +54,19 @@ export class Appender {
         // After a failure the record may be there, and another one behind it.
         const committed = outcome === "committed" || (await this.#isThere(after, record));
         this.#failing = false;
-        return committed;
+        return committed
+          ? null
+          : new StateError("closed", `the log has a record behind op ${after.sn} that isn't this session's`);
       } catch (error) {
         this.#failing = true;
         this.#onTrouble(error);
-        if (error instanceof OpLogError && HOPELESS.has(error.code)) return false;
+        if (isHopeless(error)) return error;
         // The same bytes at the same place: other ones could come second to these.
         await this.#pause(delay);
         delay = Math.min(delay * 2, LAST_RETRY);
       }
     }
-    return false;
+    return new StateError("closed", "the document's session was stopped");
   }
 
   /** Gives up on a record whose outcome isn't known. */
@@ -65,9 +75,16 @@ export class Appender {
     this.#wake?.();
   }
 
+  /** The log's end has moved: by this record, or by another one in its place. */
   async #isThere(after: Position, record: LogRecord): Promise<boolean> {
-    const [next] = await this.#log.read(this.#name, after.sn, 1);
-    return next !== undefined && next.id === record.id;
+    try {
+      const [next] = await this.#log.read(this.#name, after.sn, 1);
+      return next !== undefined && next.id === record.id;
+    } catch (error) {
+      // What comes behind `after` is gone already: then so much has happened that nobody here knows of.
+      if (error instanceof LogTruncated) return false;
+      throw error;
+    }
   }
 
   #pause(ms: number): Promise<void> {
@@ -79,4 +96,8 @@ export class Appender {
       };
     });
   }
+}
+
+function isHopeless(error: unknown): error is Error {
+  return error instanceof ConfigError || (error instanceof OpLogError && HOPELESS.has(error.code));
 }

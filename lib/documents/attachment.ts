@@ -2,14 +2,15 @@ import type { ChannelContext } from "../channel.ts";
 import type { Cancel } from "../clock.ts";
 import { Expiry } from "../connection/expiry.ts";
 import { StateError } from "../errors.ts";
+import type { ConnectRequest } from "./admission.ts";
 import { type Claims, SCOPES } from "./claims.ts";
 import type { DocumentClient } from "./client.ts";
 import type { Documents } from "./documents.ts";
 import { type DocumentName, LogCorrupt, OpLogError } from "./log/op-log.ts";
 import { documentKey, documentTopic } from "./names.ts";
-import { unavailable } from "./ordering.ts";
 import { type ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
-import type { ConnectRequest, Session } from "./session.ts";
+import type { Session } from "./session.ts";
+import { unavailable } from "./waiting.ts";
 
 /** Milliseconds that a client has for a new token, once its own has expired. */
 const GRACE = 10_000;
@@ -85,7 +86,10 @@ export class Attachment {
       const passes =
         error instanceof OpLogError ? !(error instanceof LogCorrupt) : error instanceof StateError;
       if (!passes) throw error;
-      this.#documents.logger.error({ err: error, ...this.#name }, "a document's session can't be started");
+      this.#documents.logger.error(
+        { err: error, ...this.#name },
+        "a client can't be connected to its document",
+      );
       return unavailable();
     }
     if (refusal !== null) this.#detach();
@@ -94,9 +98,12 @@ export class Attachment {
 
   /** The client has brought a new token of the same user. */
   refreshed(claims: Claims): void {
+    // The token may have been looked at for longer than the client was there.
+    if (this.#detached) return;
     const { client } = this;
     client.claims = claims;
-    this.#expiry.set(claims.exp * 1000);
+    client.until = this.#documents.tokenEnd(claims);
+    this.#expiry.set(client.until);
     if (!claims.scopes.includes(SCOPES.read)) {
       this.#expel(new OpRefusal("missing_scope", `the new token lacks the scope ${SCOPES.read}`));
     } else if (client.mode === "write" && !claims.scopes.includes(SCOPES.write)) {
@@ -111,7 +118,7 @@ export class Attachment {
 
   #open(): void {
     this.#subscribe();
-    this.#expiry.set(this.client.claims.exp * 1000);
+    this.#expiry.set(this.client.until);
   }
 
   #subscribe(): void {

@@ -50,6 +50,8 @@ export class DocumentClient {
   /** Told what was sequenced of this client's, once it is durable. */
   readonly onSequenced: OnSequenced | null;
   claims: Claims;
+  /** From when on its token no longer counts, by the clock. */
+  until: number;
   /** Every op up to here has been written to the client, unless it is live: then the session knows. */
   cursor = 0;
   /** Gets ops as the session delivers them; else it is being caught up. */
@@ -73,6 +75,7 @@ export class DocumentClient {
     readonly detail: object;
     readonly port: ClientPort;
     readonly claims: Claims;
+    readonly until: number;
     readonly now: number;
     readonly onSequenced: OnSequenced | null;
   }) {
@@ -81,6 +84,7 @@ export class DocumentClient {
     this.detail = init.detail;
     this.port = init.port;
     this.claims = init.claims;
+    this.until = init.until;
     this.heardAt = init.now;
     this.onSequenced = init.onSequenced;
   }
@@ -119,8 +123,8 @@ export class DocumentClient {
 
   /** Why the client may not submit these ops at this time, or null. */
   mayWrite(ops: readonly OpDraft[], now: number): OpRefusal | null {
-    const { scopes, exp } = this.claims;
-    if (this.paused || now >= exp * 1000) {
+    const { scopes } = this.claims;
+    if (this.paused || now >= this.until) {
       return new OpRefusal("token_expired", "the token has expired: push access_token with a new one");
     }
     if (this.mode === "read") return new OpRefusal("read_only", 'the client is connected with mode "read"');

@@ -1,10 +1,11 @@
 import { describe } from "../errors.ts";
+import type { Admission } from "./admission.ts";
 import { SCOPES } from "./claims.ts";
 import type { Mode } from "./client.ts";
+import type { Resume } from "./credentials.ts";
 import type { DocumentName } from "./log/op-log.ts";
 import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 import { ConnectRefusal } from "./refusal.ts";
-import type { Admission } from "./session.ts";
 
 /** The versions of the document protocol, the latest first. */
 export const VERSIONS: readonly string[] = ["^0.4.0", "^0.3.0", "^0.2.0", "^0.1.0"];
@@ -20,15 +21,14 @@ export interface ConnectDocument {
   readonly client: Readonly<Record<string, unknown>>;
   readonly version: string;
   readonly lastSeen: number | null;
-  readonly resume: { readonly clientId: string; readonly key: string } | null;
+  readonly resume: Resume | null;
 }
 
 /** Reads the payload of a `connect_document` on a document's topic. */
 export function readConnect(payload: unknown, name: DocumentName): ConnectDocument | ConnectRefusal {
   if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
-    return malformed(
-      `takes an object {tenantId, id, token, client, mode, versions}, got ${describe(payload)}`,
-    );
+    // What it got isn't shown, here and below: it may be the token.
+    return malformed("takes an object {tenantId, id, token, client, mode, versions}");
   }
   const { tenantId, id, token, client, mode, versions, lastSeenSequenceNumber, resume } = payload as Record<
     string,
@@ -36,7 +36,7 @@ export function readConnect(payload: unknown, name: DocumentName): ConnectDocume
   >;
   for (const [field, value] of Object.entries({ tenantId, id, token })) {
     if (value === undefined || value === null || value === "") return malformed(`lacks the field ${field}`);
-    if (typeof value !== "string") return malformed(`needs a string as ${field}, got ${describe(value)}`);
+    if (typeof value !== "string") return malformed(`needs a string as ${field}, got a ${typeof value}`);
   }
   if (tenantId !== name.tenant || id !== name.document) {
     const message = "tenantId and id must be those of the topic document:{tenantId}:{id}";
@@ -49,11 +49,8 @@ export function readConnect(payload: unknown, name: DocumentName): ConnectDocume
   if (typeof detail !== "object" || Array.isArray(detail)) {
     return malformed(`needs an object as client, got ${describe(detail)}`);
   }
-  const json = toJson(detail);
-  if (json === null || isTooDeep(detail, json)) {
-    return malformed(`takes a client that is nested at most ${MAX_NESTING} levels deep`);
-  }
-  const size = Buffer.byteLength(json);
+  if (isTooDeep(detail)) return malformed(`takes a client that is nested at most ${MAX_NESTING} levels deep`);
+  const size = Buffer.byteLength(JSON.stringify(detail));
   if (size > MAX_CLIENT_BYTES) {
     const message = `connect_document: client takes ${size} bytes, at most ${MAX_CLIENT_BYTES} are allowed`;
     return new ConnectRefusal("too_large", message);
@@ -93,8 +90,11 @@ function pickVersion(versions: unknown): string | ConnectRefusal {
   if (versions === undefined || versions === null) return latest;
   if (!Array.isArray(versions)) return malformed(`needs a list as versions, got ${describe(versions)}`);
   if (versions.length === 0) return latest;
-  const spoken = versions.find((version) => VERSIONS.includes(version) || VERSIONS.includes(`^${version}`));
-  if (spoken !== undefined) return VERSIONS.includes(spoken) ? spoken : `^${spoken}`;
+  for (const version of versions as unknown[]) {
+    if (typeof version !== "string") continue;
+    const spoken = VERSIONS.find((one) => one === version || one === `^${version}`);
+    if (spoken !== undefined) return spoken;
+  }
   const message = `connect_document: none of the client's versions is spoken here: ${VERSIONS.join(", ")}`;
   return new ConnectRefusal("unsupported_version", message);
 }
@@ -104,15 +104,6 @@ function readResume(resume: unknown): ConnectDocument["resume"] | ConnectRefusal
   const { clientId, key } = (typeof resume === "object" ? resume : {}) as Record<string, unknown>;
   if (typeof clientId === "string" && typeof key === "string") return { clientId, key };
   return malformed("needs {clientId, key} as resume, both as an earlier connect_document gave them");
-}
-
-function toJson(value: object): string | null {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    // Nested deeper than the writer's stack.
-    return null;
-  }
 }
 
 function malformed(message: string): ConnectRefusal {

@@ -147,9 +147,8 @@ export class Delivery {
           return;
         }
         if (this.#isBehind(client)) {
-          if (await this.#drained(client)) continue;
-          client.port.overflow();
-          return;
+          if (!(await this.#drained(client))) return this.#stalled(client);
+          continue;
         }
         const read = this.#host.page(client.cursor, this.#delivered, PAGE);
         const ops = Array.isArray(read) ? read : await read;
@@ -158,13 +157,18 @@ export class Delivery {
         client.cursor += ops.length;
         client.written(client.cursor);
         // A client that comes back after long shouldn't hold up the others.
-        if (client.cursor < this.#delivered) await this.#drained(client);
+        if (client.cursor < this.#delivered && !(await this.#drained(client))) return this.#stalled(client);
       }
     } catch (error) {
       this.#host.unreadable(client, error);
     } finally {
       client.pulling = false;
     }
+  }
+
+  /** The client's connection goes, unless it has left the document meanwhile. */
+  #stalled(client: DocumentClient): void {
+    if (!client.ended) client.port.overflow();
   }
 
   /** False if nothing has left for too long. */

@@ -8,30 +8,30 @@ import {
   ON_MOUNT,
   sealEvents,
 } from "../channel.ts";
+import { assertEvent } from "../connection/arguments.ts";
 import { type Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe } from "../errors.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
-import { error, noreply, ok, Reply } from "../reply.ts";
+import { error, noreply, ok } from "../reply.ts";
 import type { Socket } from "../socket.ts";
+import type { Admission } from "./admission.ts";
 import { Attachment } from "./attachment.ts";
 import type { Claims } from "./claims.ts";
 import { type Answer, DocumentClient, type Mode } from "./client.ts";
 import { type ConnectDocument, pickMode, readConnect, successPayload } from "./connect-document.ts";
+import { Credentials } from "./credentials.ts";
 import { Documents } from "./documents.ts";
 import { FailureWindow } from "./failure-window.ts";
-import { type DocumentName, LogTruncated } from "./log/op-log.ts";
+import type { DocumentName } from "./log/op-log.ts";
 import { documentKey, documentName } from "./names.ts";
 import { ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
-import { SecretsUnavailable } from "./secret-source.ts";
-import type { Admission, Session } from "./session.ts";
+import { requestedOps } from "./request-ops.ts";
+import type { Session } from "./session.ts";
 import { readSignals } from "./signals.ts";
 import { type ClientOp, readSubmission, type Submission } from "./submission.ts";
 import { checkVerdict, type Verdict } from "./verdict.ts";
 
 const WISHES: MountWishes = { maxPayload: 4 * 1024 * 1024, pingInterval: 15_000 };
-/** Ops, and characters of them, in one answer to `requestOps`. */
-const MAX_REQUESTED = 1000;
-const MAX_REQUESTED_SIZE = 256 * 1024;
 
 const CONNECT = "connect_document";
 const ACCESS_TOKEN = "access_token";
@@ -54,6 +54,7 @@ export abstract class DocumentChannel<
 
   readonly #failures = new FailureWindow();
   #attachment: Attachment | null = null;
+  #client: DocumentClient | null = null;
 
   /** @internal */
   static [ON_MOUNT](endpoint: Endpoint): MountWishes {
@@ -103,8 +104,8 @@ export abstract class DocumentChannel<
   }
 
   /**
-   * Asked when a token is found good, before the client is connected. An error refuses it with the code 403 and the
-   * reason `unauthorized`; its payload comes along as `details`.
+   * Asked when a token is found good, before the client is connected, and before a new token takes the place of that
+   * one. An error refuses it with the code 403 and the reason `unauthorized`; its payload comes along as `details`.
    */
   authorize?(claims: Claims, mode: Mode): Verdict | Promise<Verdict>;
 
@@ -131,12 +132,10 @@ export abstract class DocumentChannel<
 
   // ── what apps may ask ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** Who this client is, once it is connected. */
+  /** Who this client is, once it is connected; in `terminate`, who it was. */
   get client(): { readonly clientId: string; readonly mode: Mode; readonly claims: Claims } | null {
-    const client = this.#attachment?.client;
-    return client === undefined
-      ? null
-      : { clientId: client.clientId, mode: client.mode, claims: client.claims };
+    const client = this.#client;
+    return client === null ? null : { clientId: client.clientId, mode: client.mode, claims: client.claims };
   }
 
   /** The document's session, while this client is connected to it. */
@@ -155,6 +154,7 @@ export abstract class DocumentChannel<
   }
 
   #broadcast(event: string, payload: Payload | undefined, from: object | null): void {
+    assertEvent("broadcast", event);
     const { pubsub } = endpointInternals(this.endpoint);
     pubsub.broadcast(documentKey(this.#name), event, encodePayload(payload), from);
   }
@@ -173,7 +173,7 @@ export abstract class DocumentChannel<
       return noreply();
     }
     if (attachment.client.paused && event !== ACCESS_TOKEN && event !== "submitOp") {
-      return error({ reason: "token_expired", message: "push access_token with a new token" });
+      return tokenExpired();
     }
     return super.handleIn(event, payload);
   }
@@ -206,30 +206,20 @@ export abstract class DocumentChannel<
       const message = "too many failed connect_document on this channel";
       return new ConnectRefusal("throttled", `${message}; try again in ${retryAfter} s`, { retryAfter });
     }
-    const name = this.#name;
-    const request = readConnect(payload, name);
+    // Null where a subclass lets clients join what names no document.
+    const name = documentName(this.topic);
+    const request =
+      name === null
+        ? new ConnectRefusal("topic_mismatch", "connect_document: the topic isn't document:{tenantId}:{id}")
+        : readConnect(payload, name);
     if (request instanceof ConnectRefusal) return request;
-    const claims = await this.#verify(request.token);
+    const claims = await this.#credentials.verify(request.token);
     if (claims instanceof ConnectRefusal) return claims;
     const mode = pickMode(request.mode, claims.scopes);
     if (mode instanceof ConnectRefusal) return mode;
     const unauthorized = await this.#authorize(claims, mode);
     if (unauthorized !== null) return unauthorized;
     return this.#attach(request, claims, mode, answer);
-  }
-
-  async #verify(token: string): Promise<Claims | ConnectRefusal> {
-    const { tenant, document } = this.#name;
-    try {
-      const verified = await this.#documents.jwt.verifyAndDecode(tenant, token, document);
-      return verified.ok ? verified.claims : new ConnectRefusal(verified.reason, verified.message);
-    } catch (err) {
-      if (!(err instanceof SecretsUnavailable)) throw err;
-      const { logger } = endpointInternals(this.endpoint);
-      logger.error({ err, topic: this.topic }, "a token couldn't be checked: the source of secrets failed");
-      const message = "the tenant's secret can't be read at the moment";
-      return new ConnectRefusal("unavailable", message, { retryAfter: 2 });
-    }
   }
 
   async #authorize(claims: Claims, mode: Mode): Promise<ConnectRefusal | null> {
@@ -247,20 +237,17 @@ export abstract class DocumentChannel<
     answer: Answer,
   ): Promise<ConnectRefusal | null> {
     const documents = this.#documents;
-    const { tenant, document } = this.#name;
     const context = channelContext(this);
     const clientId = randomBytes(16).toString("base64url");
-    const identity = (id: string) => ["resume", document, id, claims.user.id];
-    const key = await documents.tenants.mac(tenant, identity(clientId));
-    const { resume } = request;
-    // A key that isn't right (any more) leaves the client without an answer, not without its document.
-    const resumes =
-      resume !== null && (await documents.tenants.verifyMac(tenant, identity(resume.clientId), resume.key));
+    const resume = await this.#credentials.resume(clientId, claims.user.id, request.resume);
+    if (resume instanceof ConnectRefusal) return resume;
+    const { key, from } = resume;
     const now = documents.clock.now();
     const client = new DocumentClient({
       clientId,
       mode,
       claims,
+      until: documents.tokenEnd(claims),
       detail: {
         ...request.client,
         mode,
@@ -280,9 +267,10 @@ export abstract class DocumentChannel<
     });
     return attachment.connect({
       lastSeen: request.lastSeen,
-      resume: resumes ? (resume?.clientId ?? null) : null,
+      resume: from,
       admitted: (admission) => {
         this.#attachment = attachment;
+        this.#client = client;
         this.#welcome(attachment, request, key, admission, answer);
       },
     });
@@ -347,7 +335,12 @@ export abstract class DocumentChannel<
 
   #submitSignal(payload: unknown): HandleInResult | Promise<HandleInResult> {
     const { client } = this.#connected;
-    const signals = readSignals(payload, client.clientId);
+    const { clientId } = (payload ?? {}) as Record<string, unknown>;
+    if (clientId !== undefined && clientId !== client.clientId) {
+      const message = "submitSignal: the clientId isn't the one that connect_document gave";
+      return error({ reason: "client_mismatch", message });
+    }
+    const signals = readSignals(payload);
     if (typeof signals === "string")
       return error({ reason: "malformed", message: `submitSignal: ${signals}` });
     const send = () => {
@@ -370,8 +363,11 @@ export abstract class DocumentChannel<
 
   #noop(payload: unknown): HandleInResult {
     const { session, client } = this.#connected;
-    const rsn: unknown = (payload as { readonly referenceSequenceNumber?: unknown } | null)
-      ?.referenceSequenceNumber;
+    const { clientId, referenceSequenceNumber: rsn } = (payload ?? {}) as Record<string, unknown>;
+    if (clientId !== undefined && clientId !== client.clientId) {
+      const message = "noop: the clientId isn't the one that connect_document gave";
+      return error({ reason: "client_mismatch", message });
+    }
     if (!Number.isSafeInteger(rsn) || (rsn as number) < 0) {
       const message = `noop needs a referenceSequenceNumber, a whole number from 0, got ${describe(rsn)}`;
       return error({ reason: "malformed", message });
@@ -382,34 +378,17 @@ export abstract class DocumentChannel<
   }
 
   async #requestOps(payload: unknown): Promise<HandleInResult> {
-    const { session } = this.#connected;
-    const { from, to, event } = (payload ?? {}) as Record<string, unknown>;
-    for (const [name, value] of Object.entries({ from, to: to ?? 0 })) {
-      if (Number.isSafeInteger(value) && (value as number) >= 0) continue;
-      const message = `requestOps needs whole numbers {from, to?}, got ${describe(value)} as ${name}`;
-      return error({ reason: "malformed", message });
+    const { session, client } = this.#connected;
+    const { logger } = endpointInternals(this.endpoint);
+    const { reply, list } = await requestedOps(session, payload, logger);
+    // The log may have taken its time.
+    if (client.paused) return tokenExpired();
+    const wantsEvent = (payload as { readonly event?: unknown } | null)?.event === true;
+    if (wantsEvent && list !== null) {
+      const document = JSON.stringify(session.document);
+      channelContext(this).pushEncoded("op", `{"documentId":${document},"op":${list}}`);
     }
-    const { head } = session;
-    const last = Math.min(typeof to === "number" ? to : head, head);
-    try {
-      const page = await session.read(from as number, last, MAX_REQUESTED_SIZE);
-      const ops = page.slice(0, MAX_REQUESTED);
-      const more = (from as number) + ops.length < last;
-      const list = `[${ops.join(",")}]`;
-      if (event === true && ops.length > 0) {
-        const document = JSON.stringify(session.document);
-        channelContext(this).pushEncoded("op", `{"documentId":${document},"op":${list}}`);
-      }
-      return new Reply("ok", undefined, `{"ops":${list},"head":${head},"more":${more}}`);
-    } catch (err) {
-      if (err instanceof LogTruncated) {
-        const { message, floor } = err;
-        return error({ reason: "resync", message, floor, summaryContext: session.summaryContext });
-      }
-      const { logger } = endpointInternals(this.endpoint);
-      logger.error({ err, topic: this.topic }, "requestOps: the log can't be read");
-      return error({ reason: "unavailable", message: "the log can't be read at the moment", retryAfter: 2 });
-    }
+    return reply;
   }
 
   async #refresh(payload: unknown): Promise<HandleInResult> {
@@ -419,13 +398,18 @@ export abstract class DocumentChannel<
     if (typeof token !== "string") {
       return error({ reason: "malformed_token", message: "access_token needs {token}" });
     }
-    const claims = await this.#verify(token);
+    const claims = await this.#credentials.verify(token);
     if (claims instanceof ConnectRefusal) {
       const { reason, message, details } = claims;
       return error({ reason, message, ...details });
     }
     if (claims.user.id !== attachment.client.userId) {
       return error({ reason: "wrong_user", message: "the token is for another user than this client" });
+    }
+    const unauthorized = await this.#authorize(claims, attachment.client.mode);
+    if (unauthorized !== null) {
+      const { reason, message, details } = unauthorized;
+      return error({ reason, message, ...details });
     }
     // The reply comes before the ops that waited, and before an end that the new token's scopes bring.
     answer(ok());
@@ -439,6 +423,11 @@ export abstract class DocumentChannel<
     return (this.constructor as typeof DocumentChannel).documents as Documents;
   }
 
+  get #credentials(): Credentials {
+    const { logger } = endpointInternals(this.endpoint);
+    return new Credentials(this.#documents, this.#name, logger);
+  }
+
   get #name(): DocumentName {
     return documentName(this.topic) as DocumentName;
   }
@@ -447,4 +436,8 @@ export abstract class DocumentChannel<
   get #connected(): Attachment {
     return this.#attachment as Attachment;
   }
+}
+
+function tokenExpired(): HandleInResult {
+  return error({ reason: "token_expired", message: "push access_token with a new token" });
 }

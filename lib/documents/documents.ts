@@ -6,12 +6,11 @@ import { ConfigError, describe } from "../errors.ts";
 import type { DocumentView, Inspectable } from "../inspectable.ts";
 import { guardedLogger, type Logger, quietLogger } from "../logger.ts";
 import { checkOptions, having, integer, type OptionCheck } from "../options.ts";
-import type { Tracer } from "../tracing.ts";
-import type { Answer } from "./client.ts";
+import type { Claims } from "./claims.ts";
 import { Jwt } from "./jwt.ts";
 import { MemoryOpLog } from "./log/memory.ts";
-import type { DocumentName, Guarantees, OpLog } from "./log/op-log.ts";
-import { documentTopic } from "./names.ts";
+import type { Guarantees, OpLog } from "./log/op-log.ts";
+import { DocumentNotes } from "./notes.ts";
 import { RecentBudget } from "./recent.ts";
 import { Registry } from "./registry.ts";
 import type { SourceAnswer } from "./secret-source.ts";
@@ -55,45 +54,6 @@ export interface DocumentHost {
   readonly notes: DocumentNotes;
   /** The session may be idle. */
   settled(session: Session): void;
-}
-
-/** Tells the traces of the endpoints that serve documents what becomes of ops. */
-export class DocumentNotes {
-  readonly #tracers = new Set<Tracer>();
-
-  /** Returns what removes it. */
-  add(tracer: Tracer): () => void {
-    this.#tracers.add(tracer);
-    return () => this.#tracers.delete(tracer);
-  }
-
-  /** An answer that belongs to the message in hand, whenever it is given. */
-  bound(answer: Answer): Answer {
-    const tracing = [...this.#tracers].filter(({ active }) => active);
-    if (tracing.length === 0) return answer;
-    const bound: Answer = (reply) => this.resume(bound, () => answer(reply));
-    for (const tracer of tracing) tracer.follow(bound);
-    return bound;
-  }
-
-  /** Calls in the course of the message that an answer belongs to. */
-  resume(answer: Answer | null, call: () => void): void {
-    let inCourse = call;
-    for (const tracer of answer === null ? [] : this.#tracers) {
-      const inner = inCourse;
-      if (tracer.active) inCourse = () => tracer.resume(answer as Answer, inner);
-    }
-    inCourse();
-  }
-
-  /** Ops have their place, from the first to the last sequence number, and are durable. */
-  stored(document: DocumentName, first: number, last: number): void {
-    for (const tracer of this.#tracers) {
-      if (!tracer.active) continue;
-      const topic = documentTopic(document);
-      tracer.step({ step: "note", part: "documents", topic, name: "stored", facts: { first, last } });
-    }
-  }
 }
 
 /** From the least to the most. */
@@ -155,6 +115,7 @@ export class Documents implements Inspectable {
   readonly #clock: LateClock;
   readonly #logger: LateLogger;
   readonly #notes = new DocumentNotes();
+  readonly #clockTolerance: number;
   #closing: Promise<void> | null = null;
 
   /** @throws ConfigError (`invalid_option`, `unknown_option`), so also for a log that promises less than `require`. */
@@ -171,7 +132,8 @@ export class Documents implements Inspectable {
     checkGuarantees(this.log, checked.require ?? {});
     this.#clock = new LateClock(checked.clock ?? null);
     this.#logger = new LateLogger(checked.logger ?? null);
-    this.jwt = new Jwt(this.tenants, { clock: this.#clock, clockTolerance: checked.clockTolerance });
+    this.#clockTolerance = checked.clockTolerance ?? 0;
+    this.jwt = new Jwt(this.tenants, { clock: this.#clock, clockTolerance: this.#clockTolerance });
     this.registry = new Registry(
       {
         log: this.log,
@@ -195,6 +157,11 @@ export class Documents implements Inspectable {
   /** @internal Where sessions report. */
   get logger(): Logger {
     return this.#logger;
+  }
+
+  /** @internal From when on a token with these claims no longer counts, in milliseconds by the clock. */
+  tokenEnd({ exp }: Claims): number {
+    return (exp + this.#clockTolerance) * 1000;
   }
 
   /** @internal What the contents of one push may take, in bytes, of a client whose frames may have `maxPayload`. */

@@ -1,21 +1,13 @@
 /**
- * How deep what clients send may be nested, if it is kept. The parser takes any depth, the writer only what its
- * stack holds: what was written once has to be written again, elsewhere and inside of other things.
+ * How deep a value may be nested that clients send to each other through a document: more than any has that makes
+ * sense, and little enough for every writer and reader on its way, today's and those that load the log later.
  */
-export const MAX_NESTING = 500;
+export const MAX_NESTING = 256;
 
-/** Whether a value is nested too deep to be kept. @param json The same value as text. */
-export function isTooDeep(value: unknown, json: string): boolean {
-  // Each level takes two characters, so most values needn't be looked at.
-  if (json.length <= 2 * MAX_NESTING) return false;
-  let level = nested([value]);
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth === MAX_NESTING) return true;
-    level = nested(level.flatMap((item) => Object.values(item)));
-  }
-  return false;
-}
-
-function nested(values: readonly unknown[]): object[] {
-  return values.filter((value) => typeof value === "object" && value !== null) as object[];
+/** Whether a value, as it was parsed, is nested deeper than {@link MAX_NESTING}. */
+export function isTooDeep(value: unknown, left = MAX_NESTING): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (left === 0) return true;
+  const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return items.some((item) => isTooDeep(item, left - 1));
 }

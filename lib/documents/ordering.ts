@@ -1,53 +1,37 @@
 import type { Cancel, Clock } from "../clock.ts";
 import { atTurnEnd } from "../turn.ts";
 import { Appender } from "./appender.ts";
-import { type Answer, acknowledged, type DocumentClient } from "./client.ts";
-import type { DocumentName, LogRecord, OpLog } from "./log/op-log.ts";
-import { ConnectRefusal, OpRefusal } from "./refusal.ts";
-import { type Moved, NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
+import type { Answer, DocumentClient, QueuedPush } from "./client.ts";
+import type { DocumentName, LogRecord, OpLog, Position } from "./log/op-log.ts";
+import { Noops } from "./noops.ts";
+import { MAX_WAIT } from "./patience.ts";
+import { type ConnectRefusal, OpRefusal } from "./refusal.ts";
+import { movedMinimum, NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
+import { ended, type Joined, type PendingJoin, type Resumed, SYSTEM_BYTES, Waiting } from "./waiting.ts";
 
 /** What one record takes at most, in bytes, unless one push alone is larger. */
 const MAX_RECORD = 1024 * 1024;
-/** What may wait of one client; and of all, while the log doesn't answer. */
-const MAX_QUEUED_OPS = 256;
-const MAX_QUEUED_BYTES = 1024 * 1024;
-/** Milliseconds that pushes and joins wait while the log doesn't answer. */
-const MAX_WAIT = 5000;
-/** Milliseconds after an append, in which a moved MSN waits for an op to carry it; and between two noops. */
-const NOOP_AFTER = 250;
-const NOOP_INTERVAL = 2000;
-/** Seconds after which a throttled client should try again. */
-const RETRY_AFTER = 2;
-/** About what a join or leave takes in a record. */
-const SYSTEM_BYTES = 512;
-
-/** What is known of a client id that a new client resumes. */
-export interface Resumed {
-  readonly clientId: string;
-  readonly lastClientSequenceNumber: number;
-  readonly lastSequenceNumber: number;
-}
-
-export interface Joined {
-  readonly sequenceNumber: number;
-  readonly resumed: Resumed | null;
-}
-
-interface PendingJoin {
-  readonly client: DocumentClient;
-  readonly resume: string | null;
-  readonly since: number;
-  readonly bytes: number;
-  settle(result: Joined | ConnectRefusal): void;
-}
-
+/** What stands before the ops of a record, and what each client takes there that noops have moved. */
+const HEADER_BYTES = 16 * 1024;
+const MOVED_BYTES = 80;
 /** What an append does when it is durable. */
 interface Batch {
   readonly record: LogRecord;
   readonly stamp: Stamp;
   readonly settle: readonly (() => void)[];
+}
+
+/** One record in the making. */
+interface Building {
+  /** The MSN that the next op can't refer below. */
+  readonly minimum: () => number;
+  /** The stamp, which begins when it is first asked for. */
+  readonly begun: () => Stamp;
+  /** Whether so many bytes still fit; the first always do. */
+  readonly fits: (bytes: number) => boolean;
+  readonly settle: (() => void)[];
 }
 
 export interface OrderingHost {
@@ -63,9 +47,12 @@ export interface OrderingHost {
   committed(ops: readonly string[], answers: Stamp["answers"]): void;
   /** A client of this session goes on under another id. */
   superseded(clientId: string): void;
+  /** An append failed, and is tried again. */
   trouble(error: unknown): void;
-  /** The log's end isn't where this session left it. */
-  lost(): void;
+  /** It can't go on: the log's end isn't where this session left it, or won't ever take its record. */
+  failed(error: Error): void;
+  /** Nothing waits any more, and nothing was appended. */
+  settled(): void;
 }
 
 /**
@@ -76,32 +63,34 @@ export class Ordering {
   readonly state: DocumentState;
   readonly #host: OrderingHost;
   readonly #appender: Appender;
-  readonly #moved: Moved = new Map();
-  #joins: PendingJoin[] = [];
-  #leaves: string[] = [];
-  /** Clients with pushes that wait, in the order of their turns. */
-  #turns: DocumentClient[] = [];
-  /** Clients that leave behind their last push. */
-  readonly #leaving = new Set<DocumentClient>();
+  readonly #noops: Noops;
+  readonly #waiting: Waiting;
+  /** Joins in the record that is in flight. */
+  #stamped: PendingJoin[] = [];
   /** The last durable op. */
   #head: number;
   #appending = false;
   #inFlight: Promise<void> = Promise.resolve();
   #appendStarted = 0;
-  #appendedAt = 0;
   #scheduled = false;
   #stopped = false;
-  #noopAt = Number.NEGATIVE_INFINITY;
   #noopDue = false;
-  #cancelNoop: Cancel | null = null;
-  #cancelSweep: Cancel | null = null;
-  #queuedBytes = 0;
+  #whenIdle: (() => void)[] = [];
 
   constructor(state: DocumentState, name: DocumentName, host: OrderingHost) {
     this.state = state;
     this.#head = state.sn;
     this.#host = host;
     this.#appender = new Appender(host.log, name, host.clock, (error) => host.trouble(error));
+    this.#waiting = new Waiting(this);
+    this.#noops = new Noops(state, host.clock, () => {
+      this.#noopDue = true;
+      this.#schedule();
+    });
+  }
+
+  get clock(): Clock {
+    return this.#host.clock;
   }
 
   get head(): number {
@@ -110,73 +99,45 @@ export class Ordering {
 
   /** Pushes that wait. */
   get queued(): number {
-    return this.#turns.reduce((sum, client) => sum + client.queue.length, 0);
+    return this.#waiting.pushes;
   }
 
   get idle(): boolean {
-    return (
-      !this.#appending &&
-      this.#joins.length === 0 &&
-      this.#leaves.length === 0 &&
-      this.#turns.length === 0 &&
-      this.#leaving.size === 0
-    );
+    return !this.#appending && this.#waiting.isEmpty;
   }
 
   /** The log hasn't answered for a while. */
   get down(): boolean {
     if (!this.#appending) return false;
-    return this.#appender.failing || this.#host.clock.now() - this.#appendStarted > MAX_WAIT;
+    return this.#appender.failing || this.#host.clock.now() - this.#appendStarted >= MAX_WAIT;
   }
 
   // ── what waits ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A write client connects, in place of the one that it resumes. Resolves when its join is durable. */
   join(client: DocumentClient, resume: string | null): Promise<Joined | ConnectRefusal> {
-    const bytes = SYSTEM_BYTES + 2 * Buffer.byteLength(JSON.stringify(client.detail));
-    return new Promise((settle) => {
-      this.#joins.push({ client, resume, since: this.#host.clock.now(), bytes, settle });
-      this.#sweepLater();
-      this.#schedule();
-    });
+    const joined = this.#waiting.join(client, resume);
+    this.#schedule();
+    return joined;
   }
 
   /** A write client is gone. What it sent before is still sequenced, unless it was dropped. */
   leave(client: DocumentClient): void {
-    const pending = this.#joins.findIndex((join) => join.client === client);
-    if (pending >= 0) {
-      // Nobody has heard of it.
-      this.#joins.splice(pending, 1)[0]?.settle(new ConnectRefusal("unavailable", "the client has left"));
-    } else if (client.queue.length > 0) {
-      this.#leaving.add(client);
-    } else {
-      this.leaveId(client.clientId);
-    }
+    this.#waiting.leave(client);
+    this.#schedule();
   }
 
   /** A write client of this log is gone, whoever held it. */
   leaveId(clientId: string): void {
-    this.#leaves.push(clientId);
+    this.#waiting.leaves.push(clientId);
     this.#schedule();
   }
 
-  /** A push of a connected write client. */
+  /** A push of a connected write client. Returns why it isn't taken. */
   push(client: DocumentClient, submission: Submission, answer: Answer): OpRefusal | null {
-    const { ops, bytes } = submission;
-    const over =
-      client.queuedOps + ops.length > MAX_QUEUED_OPS ||
-      client.queuedBytes + bytes > Math.max(MAX_QUEUED_BYTES, bytes) ||
-      (this.down && this.#queuedBytes + bytes > MAX_QUEUED_BYTES);
-    if (over && client.queue.length > 0) return throttled("too many ops of this client wait");
-    if (over && this.down) return throttled("the log doesn't answer, and too many ops wait");
-    if (client.queue.push({ submission, answer, since: this.#host.clock.now() }) === 1)
-      this.#turns.push(client);
-    client.queuedOps += ops.length;
-    client.queuedBytes += bytes;
-    this.#queuedBytes += bytes;
-    this.#sweepLater();
-    this.#schedule();
-    return null;
+    const refusal = this.#waiting.push(client, submission, answer);
+    if (refusal === null) this.#schedule();
+    return refusal;
   }
 
   /** A noop outside of the order of pushes. Returns what is wrong with it. */
@@ -185,25 +146,37 @@ export class Ordering {
     const writer = this.state.clients.get(client.clientId);
     // Behind pushes that wait and refer to less it would be their undoing.
     if (wrong !== null || writer === undefined || client.queue.length > 0) return wrong;
-    this.#moved.set(client.clientId, { rsn, csn: this.#moved.get(client.clientId)?.csn ?? writer.csn });
-    this.#noopLater();
+    this.#noops.move(writer, rsn, this.#noops.csn(writer));
     return null;
   }
 
   /** Forgets what waits of a client. */
   drop(client: DocumentClient): void {
-    this.#queuedBytes -= client.queuedBytes;
-    client.drop();
-    this.#turns = this.#turns.filter((other) => other !== client);
+    this.#waiting.drop(client);
+    this.#schedule();
   }
 
+  /** Takes nothing more; what is in flight may still be committed, but nobody here learns of it. */
   stop(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
-    this.#cancelNoop?.();
-    this.#cancelSweep?.();
+    this.#noops.stop();
+    this.#waiting.stop();
     this.#appender.stop();
-    const refusal = new ConnectRefusal("unavailable", "the document's session has ended", { retryAfter: 1 });
-    for (const { settle } of this.#joins.splice(0)) settle(refusal);
+    for (const { settle } of this.#stamped.splice(0)) settle(ended());
+    this.#tellIdle();
+  }
+
+  /** Resolves when nothing waits and nothing is in flight, or after a while if the log doesn't answer. */
+  drained(): Promise<void> {
+    if (this.idle || this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#host.clock.schedule(resolve, MAX_WAIT);
+      this.#whenIdle.push(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Resolves when the log has answered what is in flight, or after a while if it doesn't. */
@@ -214,6 +187,10 @@ export class Ordering {
     });
     await Promise.race([this.#inFlight, timeout]);
     cancel();
+  }
+
+  #tellIdle(): void {
+    for (const tell of this.#whenIdle.splice(0)) tell();
   }
 
   // ── records ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,68 +208,113 @@ export class Ordering {
   #pump(): void {
     if (this.#appending || this.#stopped) return;
     const after = this.state.position;
-    const batch = this.#build();
+    let batch: Batch | null;
+    try {
+      batch = this.#build();
+    } catch (error) {
+      // The state may be half of what was to be written.
+      this.#host.failed(asError(error));
+      return;
+    }
     if (batch === null) {
       // Noops alone make no record, and what came behind them has waited for its turn.
-      if (this.#turns.length > 0) this.#schedule();
+      if (this.#waiting.hasPushes) this.#schedule();
+      else if (this.idle) this.#settle();
       return;
     }
     this.#appending = true;
     this.#appendStarted = this.#host.clock.now();
-    this.#inFlight = this.#appender.append(after, batch.record).then((committed) => {
-      this.#appending = false;
-      if (this.#stopped) return;
-      if (committed) this.#committed(batch);
-      else this.#host.lost();
-    });
+    this.#inFlight = this.#append(after, batch);
+  }
+
+  async #append(after: Position, batch: Batch): Promise<void> {
+    const failure = await this.#appender.append(after, batch.record);
+    this.#appending = false;
+    if (this.#stopped) return;
+    try {
+      if (failure === null) this.#committed(batch);
+      else this.#host.failed(failure);
+    } catch (error) {
+      this.#host.failed(asError(error));
+    }
   }
 
   #committed({ record, stamp, settle }: Batch): void {
     this.#head = record.last;
-    this.#appendedAt = this.#host.clock.now();
+    this.#stamped = [];
     for (const done of settle) done();
     this.#host.committed(stamp.ops, stamp.answers);
-    this.#noopLater();
-    this.#pump();
+    this.#noops.appended();
+    if (this.idle && !this.#noopDue) this.#settle();
+    else this.#pump();
+  }
+
+  #settle(): void {
+    this.#tellIdle();
+    this.#host.settled();
+  }
+
+  /** What one record may take besides its header. */
+  get #maxBytes(): number {
+    return this.#host.log.maxRecordBytes - HEADER_BYTES;
   }
 
   /** One record of what waits: those that leave, those that join, then pushes, the clients taking turns. */
   #build(): Batch | null {
+    const { node, boot, clock } = this.#host;
+    const { moved } = this.#noops;
+    const max = this.#maxBytes;
     let stamp: Stamp | null = null;
-    const { node, boot, clock, log } = this.#host;
+    let left = 0;
     const begun = () => {
-      stamp ??= new Stamp(this.state, { node, boot, now: clock.now(), moved: this.#moved });
+      stamp ??= new Stamp(this.state, { node, boot, now: clock.now(), moved });
       return stamp;
     };
-    const settle: (() => void)[] = [];
-    let left = Math.min(MAX_RECORD, log.maxRecordBytes);
-    /** Whether so many bytes still fit; the first always do. */
     const fits = (bytes: number) => {
-      if (stamp !== null && bytes > left) return false;
+      if (stamp === null) {
+        const header = moved.size * MOVED_BYTES;
+        left = Math.min(MAX_RECORD, max) - header;
+        if (header > 0 && bytes + header > max) {
+          // What noops have moved goes first, in a record of its own.
+          begun().noop();
+          left = 0;
+          return false;
+        }
+      } else if (bytes > left) {
+        return false;
+      }
       left -= bytes;
       return true;
     };
-    while (this.#leaves.length > 0 && fits(SYSTEM_BYTES)) {
-      const clientId = this.#leaves.shift() as string;
+    // A record that begins takes along what noops have moved, and with it the MSN.
+    const minimum = () =>
+      stamp !== null || moved.size === 0 ? this.state.msn : movedMinimum(this.state, moved);
+    const building: Building = { minimum, begun, fits, settle: [] };
+    const { leaves, joins } = this.#waiting;
+    while (leaves.length > 0 && fits(SYSTEM_BYTES)) {
+      const clientId = leaves.shift() as string;
       if (this.state.clients.has(clientId)) begun().leave(clientId);
     }
-    while (this.#joins.length > 0 && fits((this.#joins[0] as PendingJoin).bytes)) {
-      settle.push(this.#stampJoin(begun(), this.#joins.shift() as PendingJoin));
+    while (joins.length > 0 && fits((joins[0] as PendingJoin).bytes)) {
+      this.#stampJoin(building, joins.shift() as PendingJoin);
     }
-    this.#stampPushes(begun, fits, settle);
+    this.#stampPushes(building);
     if (this.#noopDue && stamp === null) begun().noop();
     this.#noopDue = false;
     // TypeScript doesn't see what the closure has done.
     const finished = stamp as Stamp | null;
-    if (finished === null || finished.ops.length === 0) return null;
-    return { record: finished.finish(), stamp: finished, settle };
+    if (finished === null) return null;
+    // What noops have moved is in the state, so it has to be in the log.
+    if (finished.ops.length === 0) finished.noop();
+    return { record: finished.finish(), stamp: finished, settle: building.settle };
   }
 
-  #stampJoin(stamp: Stamp, { client, resume, settle }: PendingJoin): () => void {
+  #stampJoin({ begun, settle }: Building, pending: PendingJoin): void {
+    const { client, resume } = pending;
+    const stamp = begun();
     let resumed: Resumed | null = null;
     if (resume !== null) {
-      const old = this.state.clients.get(resume);
-      if (old !== undefined) {
+      if (this.state.clients.has(resume)) {
         this.#host.superseded(resume);
         stamp.leave(resume);
       }
@@ -302,149 +324,77 @@ export class Ordering {
       }
     }
     const sequenceNumber = stamp.join(client.clientId, client.detail);
-    return () => settle({ sequenceNumber, resumed });
+    this.#stamped.push(pending);
+    settle.push(() => pending.settle({ sequenceNumber, resumed }));
   }
 
-  #stampPushes(begun: () => Stamp, fits: (bytes: number) => boolean, settle: (() => void)[]): void {
+  #stampPushes(building: Building): void {
+    const waiting = this.#waiting;
     /** Clients whose next push has to wait for the next record. */
     const later: DocumentClient[] = [];
-    while (this.#turns.length > 0) {
-      const client = this.#turns[0] as DocumentClient;
-      const push = client.queue[0];
-      if (push === undefined || !fits(push.submission.bytes)) break;
-      this.#turns.shift();
-      client.queue.shift();
-      client.queuedOps -= push.submission.ops.length;
-      client.queuedBytes -= push.submission.bytes;
-      this.#queuedBytes -= push.submission.bytes;
-      const waits = this.#stampPush(begun, client, push.submission, push.answer, settle);
-      if (client.queue.length > 0) (waits ? later : this.#turns).push(client);
-      else if (this.#leaving.delete(client)) this.#leaves.push(client.clientId);
+    let next = waiting.peek();
+    while (next !== null && building.fits(next.push.submission.bytes)) {
+      const { client, push } = next;
+      waiting.take();
+      if (this.#stampPush(building, client, push)) later.push(client);
+      else waiting.again(client);
+      next = waiting.peek();
     }
-    this.#turns.push(...later);
-    if (this.#leaves.length > 0) this.#schedule();
+    for (const client of later) waiting.again(client);
+    if (waiting.leaves.length > 0) this.#schedule();
   }
 
   /** True if the client's noops have to be in a record before its next push is. */
   #stampPush(
-    begun: () => Stamp,
+    { minimum, begun, settle }: Building,
     client: DocumentClient,
-    submission: Submission,
-    answer: Answer,
-    settle: (() => void)[],
+    { submission, answer }: QueuedPush,
   ): boolean {
     const { ops, sent } = submission;
     const writer = this.state.clients.get(client.clientId);
-    const refusal =
-      writer === undefined
-        ? new OpRefusal("client_mismatch", "the client isn't connected any more")
-        : this.#host.mayWrite(client, submission);
-    if (refusal !== null || writer === undefined) {
-      if (refusal !== null) client.refuse(answer, refusal, this.#head);
+    if (writer === undefined) {
+      const refusal = new OpRefusal("client_mismatch", "the client isn't connected any more");
+      client.refuse(answer, refusal, this.#head);
       return false;
     }
-    const verdict = validate(this.state, writer, ops, this.#moved);
+    const refusal = this.#host.mayWrite(client, submission);
+    if (refusal !== null) {
+      client.refuse(answer, refusal, this.#head);
+      return false;
+    }
+    const verdict = validate(this.state, writer, ops, this.#noops.moved, minimum);
     if (verdict.kind === "refuse") {
       const { reason, message, index } = verdict;
       client.refuse(answer, new OpRefusal(reason, message, sent[index] ?? null), this.#head);
       return false;
     }
-    if (verdict.kind === "duplicate") {
-      const acknowledge = () => this.#host.acknowledge(client, verdict.first, verdict.last, answer);
-      // It may be in the record that is being made.
-      if (verdict.last > this.#head) settle.push(acknowledge);
+    const skip = verdict.kind === "duplicate" ? ops.length : verdict.skip;
+    const rest = ops.slice(skip);
+    if (rest.every(({ type }) => type === NOOP)) {
+      const first = verdict.first || this.state.sn;
+      const last = verdict.last || this.state.sn;
+      const acknowledge = () => this.#host.acknowledge(client, first, last, answer);
+      // They may be in the record that is being made.
+      if (last > this.#head) settle.push(acknowledge);
       else acknowledge();
-      return false;
+      return this.#takeNoops(writer, rest);
     }
-    // Sequenced ones before them too, then nothing is left to be stamped.
-    const rest = ops.slice(verdict.skip);
-    if (rest.every(({ type }) => type === NOOP)) return this.#takeNoops(writer, rest, answer);
-    const { first, last, trailing } = begun().push(writer, ops, verdict.skip);
+    const { first, last, trailing } = begun().push(writer, ops, skip);
     settle.push(() => {
-      this.#host.acknowledge(client, first, last, answer);
+      this.#host.acknowledge(client, verdict.first || first, last, answer);
       client.onSequenced?.(submission, first, last);
     });
-    if (trailing !== null) this.#moved.set(client.clientId, trailing);
+    if (trailing !== null) this.#noops.move(writer, trailing.rsn, trailing.csn);
     return trailing !== null;
   }
 
-  #takeNoops(writer: WriteClient, ops: readonly OpDraft[], answer: Answer): boolean {
-    const csn = (this.#moved.get(writer.clientId)?.csn ?? writer.csn) + ops.length;
-    const rsn = ops.at(-1)?.rsn ?? this.#head;
-    this.#moved.set(writer.clientId, { rsn, csn });
-    answer(acknowledged(this.#head, this.#head));
-    this.#noopLater();
+  #takeNoops(writer: WriteClient, noops: readonly OpDraft[]): boolean {
+    if (noops.length === 0) return false;
+    this.#noops.move(writer, noops.at(-1)?.rsn ?? this.#head, this.#noops.csn(writer) + noops.length);
     return true;
   }
-
-  // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** An op that carries the MSN, if noops could move it and no other op comes. */
-  #noopLater(): void {
-    if (this.#moved.size === 0 || this.#cancelNoop !== null || this.#stopped) return;
-    const now = this.#host.clock.now();
-    const at = Math.max(this.#appendedAt + NOOP_AFTER, this.#noopAt + NOOP_INTERVAL, now);
-    this.#cancelNoop = this.#host.clock.schedule(() => {
-      this.#cancelNoop = null;
-      if (this.#moved.size === 0) return;
-      if (this.#host.clock.now() < this.#appendedAt + NOOP_AFTER) {
-        this.#noopLater();
-      } else if (this.#raises()) {
-        this.#noopAt = this.#host.clock.now();
-        this.#noopDue = true;
-        this.#schedule();
-      }
-    }, at - now);
-  }
-
-  /** Whether what has moved raises the MSN. */
-  #raises(): boolean {
-    let low = Number.POSITIVE_INFINITY;
-    for (const { clientId, rsn } of this.state.clients.values()) {
-      low = Math.min(low, this.#moved.get(clientId)?.rsn ?? rsn);
-    }
-    return low > this.state.msn && low !== Number.POSITIVE_INFINITY;
-  }
-
-  #sweepLater(): void {
-    if (this.#stopped) return;
-    this.#cancelSweep ??= this.#host.clock.schedule(() => this.#sweep(), MAX_WAIT);
-  }
-
-  /** While the log doesn't answer, nobody waits for longer than they may; what is in flight goes on. */
-  #sweep(): void {
-    this.#cancelSweep = null;
-    if (this.#turns.length === 0 && this.#joins.length === 0) return;
-    if (this.down) {
-      const before = this.#host.clock.now() - MAX_WAIT;
-      const refusal = throttled("the log doesn't answer");
-      for (const client of this.#turns) {
-        while (client.queue[0] !== undefined && client.queue[0].since <= before) {
-          const { submission, answer } = client.queue.shift() as DocumentClient["queue"][number];
-          client.queuedOps -= submission.ops.length;
-          client.queuedBytes -= submission.bytes;
-          this.#queuedBytes -= submission.bytes;
-          client.refuse(answer, refusal, this.#head);
-        }
-      }
-      this.#turns = this.#turns.filter((client) => {
-        if (client.queue.length > 0) return true;
-        if (this.#leaving.delete(client)) this.#leaves.push(client.clientId);
-        return false;
-      });
-      const late = this.#joins.filter(({ since }) => since <= before);
-      this.#joins = this.#joins.filter(({ since }) => since > before);
-      for (const { settle } of late) settle(unavailable());
-    }
-    this.#sweepLater();
-  }
 }
 
-export function unavailable(): ConnectRefusal {
-  const message = "the document's log doesn't answer; try again later";
-  return new ConnectRefusal("unavailable", message, { retryAfter: RETRY_AFTER });
-}
-
-function throttled(message: string): OpRefusal {
-  return new OpRefusal("throttled", `${message}; try again in ${RETRY_AFTER} s`, null, RETRY_AFTER);
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -21,7 +21,7 @@ export class RecentBudget {
     this.#sessions.delete(ops);
     if (bytes > 0) this.#sessions.set(ops, bytes);
     for (const oldest of this.#sessions.keys()) {
-      if (this.#bytes <= this.#max || oldest === ops) return;
+      if (this.#bytes <= this.#max) return;
       oldest.clear();
     }
   }

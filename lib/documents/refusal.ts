@@ -1,3 +1,5 @@
+import { isTooDeep } from "./nesting.ts";
+
 /** Why a connect is refused, with the code that stands beside it on the wire. */
 const CONNECT_CODES = {
   malformed: 400,
@@ -92,7 +94,7 @@ export class OpRefusal {
   }
 }
 
-/** A nack repeats the op, and of a larger one all but its contents. */
+/** A nack repeats the op, and of one with more bytes of contents all but those. */
 const MAX_CONTENTS = 1024;
 
 /**
@@ -110,13 +112,20 @@ export function nackPayload(
   return JSON.stringify({ clientId: "", nacks: [nack], ...nack });
 }
 
+/** Only what an op has, and only if it is what it should be: a client may have sent anything under these names. */
 function shown(operation: object | null): object | null {
   if (operation === null) return null;
   const { type, clientSequenceNumber, referenceSequenceNumber, contents } = operation as Record<
     string,
     unknown
   >;
-  const numbers = { type, clientSequenceNumber, referenceSequenceNumber };
-  const size = JSON.stringify(contents)?.length ?? 0;
-  return size > MAX_CONTENTS ? numbers : { ...numbers, contents };
+  const number = (value: unknown) => (typeof value === "number" ? value : undefined);
+  const fields = {
+    type: typeof type === "string" && type.length <= MAX_CONTENTS ? type : undefined,
+    clientSequenceNumber: number(clientSequenceNumber),
+    referenceSequenceNumber: number(referenceSequenceNumber),
+  };
+  if (contents === undefined || isTooDeep(contents)) return fields;
+  const size = Buffer.byteLength(JSON.stringify(contents));
+  return size > MAX_CONTENTS ? fields : { ...fields, contents };
 }

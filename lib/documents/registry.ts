@@ -66,7 +66,11 @@ export class Registry {
    */
   async stop(tenant: string, document: string): Promise<boolean> {
     const place = this.#tenants.get(tenant)?.get(document);
-    if (place === undefined) return false;
+    if (place === undefined) {
+      // It may be on its way out.
+      await this.#ending.get(tenant)?.get(document);
+      return false;
+    }
     const session = place.session ?? (await place.starting?.catch(() => null)) ?? null;
     if (session === null || place.session !== session) return false;
     await this.#end(place, session);
@@ -118,8 +122,13 @@ export class Registry {
     try {
       await this.#ending.get(tenant)?.get(document);
       const session = await Session.open(place.name, this.#host, (failed) => this.#failed(place, failed));
-      if (this.#closed) throw new StateError("closed", "the documents are closed");
+      if (this.#closed) {
+        await session.stop();
+        throw new StateError("closed", "the documents are closed");
+      }
       place.session = session;
+      // Who has wanted it may have gone meanwhile.
+      if (place.references === 0) this.#stopLater(place);
       return session;
     } catch (error) {
       this.#remove(place);
@@ -150,7 +159,17 @@ export class Registry {
   /** Leaves the registry first: who comes now starts another, once this one has ended. */
   #end(place: Place, session: Session): Promise<void> {
     this.#remove(place);
-    const { tenant, document } = place.name;
+    return this.#awaitEnd(place.name, session.stop());
+  }
+
+  /** What a session has in flight when it fails may still be committed: the next one begins behind that. */
+  #failed(place: Place, session: Session): void {
+    if (place.session !== session) return;
+    this.#remove(place);
+    void this.#awaitEnd(place.name, session.settled());
+  }
+
+  #awaitEnd({ tenant, document }: DocumentName, end: Promise<void>): Promise<void> {
     let ending = this.#ending.get(tenant);
     if (ending === undefined) {
       ending = new Map();
@@ -158,7 +177,7 @@ export class Registry {
     }
     const documents = ending;
     const before = documents.get(document);
-    const ended = Promise.all([before, session.stop()]).then(() => {
+    const ended = Promise.all([before, end]).then(() => {
       if (documents.get(document) !== ended) return;
       documents.delete(document);
       if (documents.size === 0 && this.#ending.get(tenant) === documents) this.#ending.delete(tenant);
@@ -167,14 +186,11 @@ export class Registry {
     return ended;
   }
 
-  #failed(place: Place, session: Session): void {
-    if (place.session === session) this.#remove(place);
-  }
-
   #remove(place: Place): void {
     const { tenant, document } = place.name;
     place.cancelStop?.();
     place.cancelStop = null;
+    place.session = null;
     const documents = this.#tenants.get(tenant);
     if (documents?.get(document) !== place) return;
     documents.delete(document);

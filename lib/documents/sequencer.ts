@@ -23,6 +23,9 @@ export const SYSTEM_TYPES: ReadonlySet<string> = new Set([
 export const NOOP = "noop";
 export const SUMMARIZE = "summarize";
 
+/** Characters of a summary's handle. */
+export const MAX_HANDLE = 1024;
+
 /** A client's op before it has a place in the order. Contents and metadata are JSON text. */
 export interface OpDraft {
   readonly type: string;
@@ -51,8 +54,8 @@ export type Moved = Map<string, { readonly rsn: number; readonly csn: number }>;
 
 /** What becomes of a push: all of it, nothing, or it is there already. */
 export type Verdict =
-  /** @param skip How many of its ops are sequenced already. */
-  | { readonly kind: "sequence"; readonly skip: number }
+  /** Its first `skip` ops are sequenced already: as `first` to `last`, zeros if there are none. */
+  | { readonly kind: "sequence"; readonly skip: number; readonly first: number; readonly last: number }
   | { readonly kind: "duplicate"; readonly first: number; readonly last: number }
   | {
       readonly kind: "refuse";
@@ -81,17 +84,23 @@ export function readSummary(contents: unknown): Omit<SummaryDraft, "resolves"> |
   }
   if (typeof value !== "object" || value === null) return null;
   const { handle, head, parents } = value as Record<string, unknown>;
-  if (typeof handle !== "string" || handle === "") return null;
+  // Its answer repeats the handle, twice.
+  if (typeof handle !== "string" || handle === "" || handle.length > MAX_HANDLE) return null;
   const parent = head ?? (Array.isArray(parents) ? parents[0] : undefined);
   return { handle, parent: typeof parent === "string" && parent !== "" ? parent : null };
 }
 
-/** Judges one push of a connected write client: its ops in order, all or nothing. */
+/**
+ * Judges one push of a connected write client: its ops in order, all or nothing.
+ *
+ * @param recordMinimum The MSN that the record begins with, which the noops in `moved` may raise.
+ */
 export function validate(
   state: DocumentState,
   client: WriteClient,
   ops: readonly OpDraft[],
   moved: Moved,
+  recordMinimum: () => number = () => movedMinimum(state, moved),
 ): Verdict {
   const noop = moved.get(client.clientId);
   const owed = (noop?.csn ?? client.csn) + 1;
@@ -129,7 +138,7 @@ export function validate(
     }
     // The noops that wait go into the record before the push does, and may raise the MSN. It stays at or below what
     // the client itself has seen, so only one that goes back has to be compared.
-    if (op.rsn < own && moved.size > 0) minimum = minimumAfter(state, moved);
+    if (op.rsn < own) minimum = recordMinimum();
     low = Math.max(low, minimum);
     if (op.rsn > state.sn || op.rsn < low) {
       const bound =
@@ -146,11 +155,11 @@ export function validate(
   }
   // Of noops alone, the place is that of the client's latest op.
   if (skip === ops.length) return { kind: "duplicate", first: first || client.sn, last: last || client.sn };
-  return { kind: "sequence", skip };
+  return { kind: "sequence", skip, first, last };
 }
 
-/** What the MSN becomes when the noops that wait are in a record. */
-function minimumAfter(state: DocumentState, moved: Moved): number {
+/** The MSN that a record begins with which carries what noops have moved. */
+export function movedMinimum(state: DocumentState, moved: Moved): number {
   let low = Number.POSITIVE_INFINITY;
   for (const { clientId, rsn } of state.clients.values()) {
     low = Math.min(low, Math.max(rsn, moved.get(clientId)?.rsn ?? 0));

@@ -1,28 +1,20 @@
-import type { Cancel } from "../clock.ts";
-import { describe, printable, StateError } from "../errors.ts";
+import { ConfigError, describe, printable } from "../errors.ts";
+import { type ConnectRequest, readInitial } from "./admission.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import type { Answer, DocumentClient, Mode } from "./client.ts";
+import { ConnectRate } from "./connect-rate.ts";
 import { Delivery } from "./delivery.ts";
 import type { DocumentHost } from "./documents.ts";
 import { loadState } from "./load.ts";
 import { type DocumentName, LogTruncated } from "./log/op-log.ts";
-import { Ordering, type Resumed, unavailable } from "./ordering.ts";
+import { OpReader } from "./op-reader.ts";
+import { Ordering } from "./ordering.ts";
 import { RecentOps } from "./recent.ts";
-import { StoredRecord } from "./record.ts";
 import { ConnectRefusal, type OpRefusal } from "./refusal.ts";
+import { Silence } from "./silence.ts";
 import type { DocumentState, Summary } from "./state.ts";
 import type { Submission } from "./submission.ts";
-
-/** Characters of ops in `initialMessages`. */
-const MAX_INITIAL = 512 * 1024;
-/** Ops between two checkpoints. */
-const CHECKPOINT_EVERY = 1000;
-/** A write client that says nothing for this long, and holds the MSN back, is taken for dead; and how often that is looked at. */
-const SILENT = 5 * 60_000;
-const SILENCE_CHECK = 30_000;
-
-/** Connects of one user within this many milliseconds. */
-const MAX_CONNECTS = 300;
-const CONNECT_WINDOW = 60_000;
+import { type Joined, unavailable } from "./waiting.ts";
 
 /** A client of a session, as `session.clients` shows it. */
 export interface SessionClient {
@@ -30,27 +22,6 @@ export interface SessionClient {
   readonly mode: Mode;
   /** `{user, scopes, mode, timestamp, details…}` */
   readonly detail: unknown;
-}
-
-/** What a client asks for that connects. */
-export interface ConnectRequest {
-  /** It has every op up to here. Null: it begins at the latest summary, or at the beginning. */
-  readonly lastSeen: number | null;
-  /** The client id that it goes on from. */
-  readonly resume: string | null;
-  /** Called when it is connected, before it gets any op. */
-  admitted(admission: Admission): void;
-}
-
-/** What a client gets when it is connected. */
-export interface Admission {
-  /** In their wire form, contiguous. */
-  readonly initialMessages: readonly string[];
-  readonly checkpointSequenceNumber: number;
-  readonly initialClients: readonly { readonly clientId: string; readonly client: unknown }[];
-  readonly existing: boolean;
-  readonly summary: Summary | null;
-  readonly resumed: Resumed | null;
 }
 
 /**
@@ -65,16 +36,15 @@ export class Session {
   readonly #ordering: Ordering;
   readonly #delivery: Delivery;
   readonly #recent: RecentOps;
+  readonly #reader: OpReader;
+  readonly #checkpoints: Checkpoints;
   readonly #local = new Map<string, DocumentClient>();
-  /** Connects by user, in the window that began then. */
-  readonly #connects = new Map<string, number>();
-  #windowBegan = 0;
+  readonly #rate = new ConnectRate();
+  readonly #silence: Silence;
   readonly #onEnded: (session: Session, error: unknown) => void;
-  #checkpointed: number;
-  #checkpointing: Promise<void> | null = null;
-  #cancelSilence: Cancel | null = null;
   /** Of what is being committed, the first push's answer: traces tell of its ops in that push's course. */
   #cause: Answer | null = null;
+  #stopping: Promise<void> | null = null;
   #ended = false;
   #troubled = false;
 
@@ -84,7 +54,7 @@ export class Session {
     host: DocumentHost,
     onEnded: (session: Session, error: unknown) => void,
   ): Promise<Session> {
-    const state = await loadState(host.log, name);
+    const state = await loadState(host.log, name, host.clock);
     return new Session(name, host, state, onEnded);
   }
 
@@ -99,8 +69,8 @@ export class Session {
     this.#name = name;
     this.#host = host;
     this.#onEnded = onEnded;
-    this.#checkpointed = state.sn;
     this.#recent = new RecentOps(host.recent);
+    this.#reader = new OpReader(name, host, this.#recent, (error) => this.#fail(error));
     this.#ordering = new Ordering(state, name, {
       log: host.log,
       clock: host.clock,
@@ -118,12 +88,20 @@ export class Session {
       },
       superseded: (clientId) => this.#superseded(clientId),
       trouble: (error) => this.#trouble(error),
-      lost: () => this.#fail(new StateError("closed", "the log has records that this session didn't write")),
+      failed: (error) => this.#fail(error),
+      settled: () => host.settled(this),
     });
+    this.#silence = new Silence({
+      clock: host.clock,
+      clients: this.#local,
+      order: this.#ordering,
+      silent: (client) => this.#silent(client),
+    });
+    this.#checkpoints = new Checkpoints(name, host, this.#ordering);
     this.#delivery = new Delivery(
       {
         clock: host.clock,
-        page: (after, to, max) => this.#page(after, to, max),
+        page: (after, to, max) => this.#reader.page(after, to, max),
         unreadable: (client, error) => this.#unreadable(client, error),
         uncarried: (err, { event }) =>
           host.logger.error(
@@ -170,7 +148,7 @@ export class Session {
 
   /** The op that the latest checkpoint in the log stands at. */
   get checkpoint(): number {
-    return this.#checkpointed;
+    return this.#checkpoints.latest;
   }
 
   /** Pushes that wait for a record. */
@@ -178,9 +156,9 @@ export class Session {
     return this.#ordering.queued;
   }
 
-  /** False once it has ended: the registry starts another. */
+  /** False once it ends: the registry starts another. */
   get running(): boolean {
-    return !this.#ended;
+    return !this.#ended && this.#stopping === null;
   }
 
   /**
@@ -188,13 +166,17 @@ export class Session {
    * summary covers stay, since nobody could catch up without them.
    *
    * @returns The highest sequence number that is gone.
-   * @throws OpLogError by rejection, if the log fails.
+   * @throws ConfigError (`invalid_argument`); OpLogError if the log fails; StateError (`closed`) if the session ends
+   * meanwhile: all by rejection.
    */
   async truncate(upTo?: number): Promise<number> {
+    if (upTo !== undefined && !Number.isSafeInteger(upTo)) {
+      throw new ConfigError("invalid_argument", `truncate takes a whole number, got ${describe(upTo)}`);
+    }
     const covered = this.summary?.sequenceNumber ?? 0;
     const cut = Math.min(upTo ?? covered, covered);
     if (cut === 0) return (await this.#host.log.state(this.#name)).floor;
-    await this.#checkpoint();
+    await this.#checkpoints.save();
     return this.#host.log.truncate(this.#name, cut);
   }
 
@@ -207,102 +189,82 @@ export class Session {
 
   /** @internal Resolves to null once the client is connected, which `request.admitted` was told. */
   async connect(client: DocumentClient, request: ConnectRequest): Promise<ConnectRefusal | null> {
-    if (this.#ended) return unavailable();
-    if (this.#ordering.down) return unavailable();
-    if (this.#local.size >= this.#host.maxClients) {
-      const message = `the document has ${this.#local.size} clients, as many as maxClients allows`;
+    if (!this.running) return unavailable();
+    // Who only reads needs nothing of a log that takes no ops.
+    if (client.mode === "write" && this.#ordering.down) return unavailable();
+    // What it goes on from leaves as it comes.
+    const { resume, lastSeen } = request;
+    const others = this.#local.size - (resume !== null && this.#local.has(resume) ? 1 : 0);
+    if (others >= this.#host.maxClients) {
+      const message = `the document has ${others} clients, as many as maxClients allows`;
       return new ConnectRefusal("too_many_clients", message, { retryAfter: 10 });
     }
-    if (this.#overRate(client.userId)) {
-      const message = `the user has connected to the document ${MAX_CONNECTS} times within a minute`;
-      return new ConnectRefusal("throttled", message, { retryAfter: CONNECT_WINDOW / 1000 });
+    const throttled = this.#rate.add(client.userId, this.#host.clock.now());
+    if (throttled !== null) return throttled;
+    // Before its own join raises the head.
+    if (lastSeen !== null && lastSeen > this.head) {
+      const message = `lastSeenSequenceNumber ${lastSeen} is above the head ${this.head}: the document was set back`;
+      return this.#resync(message, {});
     }
     const existing = this.head > 0;
     this.#local.set(client.clientId, client);
-    let target: number | null = null;
-    let resumed: Resumed | null = null;
-    if (client.mode === "write") {
-      const joined = await this.#ordering.join(client, request.resume);
-      if (joined instanceof ConnectRefusal) {
-        this.#forget(client);
-        return joined;
+    try {
+      let joined: Joined | null = null;
+      if (client.mode === "write") {
+        const outcome = await this.#ordering.join(client, resume);
+        if (outcome instanceof ConnectRefusal) {
+          this.#forget(client);
+          return outcome;
+        }
+        joined = outcome;
       }
-      target = joined.sequenceNumber;
-      resumed = joined.resumed;
+      const refused = await this.#admit(client, request, joined, existing);
+      if (refused !== null) this.disconnect(client);
+      else this.#silence.watch();
+      return refused;
+    } catch (error) {
+      this.disconnect(client);
+      throw error;
     }
-    const refused = await this.#admit(client, request, target, existing, resumed);
-    if (refused !== null) this.disconnect(client);
-    else this.#watchSilence();
-    return refused;
-  }
-
-  #overRate(userId: string): boolean {
-    const now = this.#host.clock.now();
-    if (now - this.#windowBegan >= CONNECT_WINDOW) {
-      this.#windowBegan = now;
-      this.#connects.clear();
-    }
-    const connects = (this.#connects.get(userId) ?? 0) + 1;
-    this.#connects.set(userId, connects);
-    return connects > MAX_CONNECTS;
   }
 
   /**
    * Reads what the client lacks, then lets it in: in one turn, so that no op comes twice or not at all.
    *
-   * @param target Its own join's number; null for a reader, who is let in at the head.
+   * @param joined Its own join; null for a reader, who is let in at the head.
    */
   async #admit(
     client: DocumentClient,
     { lastSeen, admitted }: ConnectRequest,
-    target: number | null,
+    joined: Joined | null,
     existing: boolean,
-    resumed: Resumed | null,
   ): Promise<ConnectRefusal | null> {
+    const target = joined?.sequenceNumber ?? null;
+    const isGone = () => client.ended || this.#ended;
     const from = lastSeen ?? this.summary?.sequenceNumber ?? 0;
-    if (from > (target ?? this.head)) {
-      const message = `lastSeenSequenceNumber ${from} is above the head ${this.head}: the document was set back`;
-      return this.#resync(message, {});
+    let initial: Awaited<ReturnType<typeof readInitial>>;
+    try {
+      initial = await readInitial(from, () => target ?? this.head, this.#reader, this.#delivery, isGone);
+    } catch (error) {
+      if (error instanceof LogTruncated) return this.#resync(error.message, { floor: error.floor });
+      throw error;
     }
-    const initialMessages: string[] = [];
-    let left = MAX_INITIAL;
-    let cursor = from;
-    for (;;) {
-      this.#delivery.flush();
-      const to = target ?? this.head;
-      if (cursor >= to || left <= 0) break;
-      let page: string[];
-      try {
-        const read = this.#page(cursor, to, left);
-        page = Array.isArray(read) ? read : await read;
-      } catch (error) {
-        if (error instanceof LogTruncated) return this.#resync(error.message, { floor: error.floor });
-        this.#trouble(error);
-        return unavailable();
-      }
-      // The client, or the session, may have gone while the log was read.
-      if (client.ended || this.#ended) return unavailable();
-      for (const op of page) {
-        if (initialMessages.length > 0 && op.length > left) {
-          left = 0;
-          break;
-        }
-        initialMessages.push(op);
-        left -= op.length;
-        cursor++;
-      }
+    if (initial === null || isGone()) return unavailable();
+    // What has come since is not for this client to miss: it is pulled from here.
+    const { messages: initialMessages, cursor } = initial;
+    // The order and the log may have taken their time.
+    if (this.#host.clock.now() >= client.until) {
+      return new ConnectRefusal("token_expired", "the token has expired while the client was connecting");
     }
-    if (client.ended || this.#ended) return unavailable();
-    const to = target ?? this.head;
-    const initialClients = this.#initialClients(client, to);
+    const initialClients = this.#initialClients(client, target ?? this.head);
     client.cursor = cursor;
     admitted({
       initialMessages,
-      checkpointSequenceNumber: cursor < to ? this.head : cursor,
+      checkpointSequenceNumber: this.head,
       initialClients,
       existing,
       summary: this.summary,
-      resumed,
+      resumed: joined?.resumed ?? null,
     });
     if (client.mode === "read")
       this.#announce(client, "join", { clientId: client.clientId, client: client.detail });
@@ -353,6 +315,8 @@ export class Session {
 
   /** @internal A push of ops. Its answer comes when it is durable, or refused. */
   submit(client: DocumentClient, submission: Submission, answer: Answer): void {
+    // Its channel has ended while a hook was asked: nobody is there to be answered.
+    if (client.ended) return;
     const bound = this.#host.notes.bound(answer);
     const refusal = this.#mayWrite(client, submission) ?? this.#ordering.push(client, submission, bound);
     if (refusal !== null) client.refuse(answer, refusal, this.head);
@@ -375,7 +339,7 @@ export class Session {
    * @throws LogTruncated, OpLogError by rejection.
    */
   read(from: number, to: number, max: number): string[] | Promise<string[]> {
-    return this.#page(from, Math.min(to, this.head), max);
+    return this.#reader.page(from, Math.min(to, this.head), max);
   }
 
   #announce(client: DocumentClient, type: "join" | "leave", content: unknown): void {
@@ -393,6 +357,7 @@ export class Session {
     ops: readonly string[],
     answers: readonly { readonly type: string; readonly contents: string }[],
   ): void {
+    if (this.#ended) return;
     if (this.#troubled) {
       this.#troubled = false;
       this.#host.logger.info({ ...this.#name }, `the log takes ops of ${printable(this.document)} again`);
@@ -400,8 +365,7 @@ export class Session {
     this.#recent.add(ops, this.head);
     this.#host.notes.stored(this.#name, this.head - ops.length + 1, this.head);
     this.#delivery.add(ops, answers);
-    if (this.head - this.#checkpointed >= CHECKPOINT_EVERY) void this.#checkpoint().catch(() => {});
-    if (this.#ordering.idle) this.#host.settled(this);
+    this.#checkpoints.committed();
   }
 
   /** Another connection goes on from this client: what waits of it was never sequenced. */
@@ -413,29 +377,6 @@ export class Session {
     this.disconnect(client);
   }
 
-  #page(after: number, to: number, max: number): string[] | Promise<string[]> {
-    return after >= to ? [] : (this.#recent.page(after, to, max) ?? this.#fromLog(after, to, max));
-  }
-
-  async #fromLog(after: number, to: number, max: number): Promise<string[]> {
-    const ops: string[] = [];
-    let size = 0;
-    for (const record of await this.#host.log.read(this.#name, after, max)) {
-      for (const op of new StoredRecord(record).wire(after)) {
-        size += op.length;
-        if (after + ops.length >= to || (ops.length > 0 && size > max)) return ops;
-        ops.push(op);
-      }
-    }
-    if (ops.length > 0) return ops;
-    const error = new StateError(
-      "closed",
-      `the log lacks the ops of ${describe(this.document)} above ${after}`,
-    );
-    this.#fail(error);
-    throw error;
-  }
-
   /** An op that a client has yet to get can't be read. */
   #unreadable(client: DocumentClient, error: unknown): void {
     if (error instanceof LogTruncated) {
@@ -443,8 +384,6 @@ export class Session {
         "resync",
         JSON.stringify({ floor: error.floor, summaryContext: this.summaryContext }),
       );
-    } else {
-      this.#trouble(error);
     }
     client.port.stop(error instanceof Error ? error : String(error));
   }
@@ -459,37 +398,12 @@ export class Session {
     return new ConnectRefusal("resync", message, { ...details, summaryContext: this.summaryContext });
   }
 
-  // ── checkpoints, silence, the end ──────────────────────────────────────────────────────────────────────────
+  // ── silence, trouble, the end ──────────────────────────────────────────────────────────────────────────────
 
-  /** Stores the state as it is, if nothing is being appended: then it is that of the head. */
-  #checkpoint(): Promise<void> {
-    const { state, head } = this.#ordering;
-    if (state.sn !== head || head === this.#checkpointed) return this.#checkpointing ?? Promise.resolve();
-    const { sn, id } = state.position;
-    this.#checkpointed = sn;
-    const saved = this.#host.log.saveCheckpoint(this.#name, { sn, id, bytes: state.encode() });
-    this.#checkpointing = saved.catch((error: unknown) => {
-      // Nothing is lost: the next start reads more of the log.
-      this.#host.logger.warn({ err: error, ...this.#name }, "a document's checkpoint couldn't be stored");
-      throw error;
-    });
-    return this.#checkpointing;
-  }
-
-  #watchSilence(): void {
-    this.#cancelSilence ??= this.#host.clock.schedule(() => {
-      this.#cancelSilence = null;
-      const { state, head } = this.#ordering;
-      const since = this.#host.clock.now() - SILENT;
-      for (const client of [...this.#local.values()]) {
-        const rsn = state.clients.get(client.clientId)?.rsn;
-        if (rsn === undefined || rsn !== state.msn || rsn === head || client.heardAt > since) continue;
-        this.revoke(client);
-        client.port.stop("silent for 5 minutes, and holding the minimum sequence number back");
-        this.disconnect(client);
-      }
-      if (this.#local.size > 0) this.#watchSilence();
-    }, SILENCE_CHECK);
+  #silent(client: DocumentClient): void {
+    this.revoke(client);
+    client.port.stop("silent for 5 minutes, and holding the minimum sequence number back");
+    this.disconnect(client);
   }
 
   #trouble(error: unknown): void {
@@ -519,24 +433,48 @@ export class Session {
   #end(tell: (client: DocumentClient) => void): void {
     this.#ended = true;
     this.#ordering.stop();
+    this.#checkpoints.stop();
     this.#delivery.stop();
-    this.#cancelSilence?.();
+    this.#silence.stop();
     this.#recent.clear();
     for (const client of [...this.#local.values()]) {
       this.#forget(client);
+      // Who is connecting is answered as any that comes too late.
+      const connected = this.#delivery.clients.has(client);
       this.#delivery.disconnect(client);
-      tell(client);
+      if (connected) tell(client);
     }
   }
 
   /**
-   * @internal Ends the session; clients that are connected are told, and join again. What is in flight may still be
-   * committed.
+   * @internal Ends the session; clients that are connected are told, and join again. What they have sent is
+   * sequenced, and their leaves behind it, unless the log doesn't answer.
+   *
+   * @returns Resolves when it has ended; never rejects.
    */
-  async stop(reason = "the document's session was stopped"): Promise<void> {
-    if (this.#ended) return;
-    const saved = this.#checkpoint();
-    this.#end((client) => client.port.stop(reason));
-    await Promise.all([saved.catch(() => {}), this.#ordering.settled()]);
+  stop(reason = "the document's session was stopped"): Promise<void> {
+    this.#stopping ??= this.#stop(reason);
+    return this.#stopping;
+  }
+
+  async #stop(reason: string): Promise<void> {
+    if (this.#ended) return this.settled();
+    this.#delivery.flush();
+    for (const client of [...this.#local.values()]) {
+      if (this.#delivery.clients.has(client)) client.port.stop(reason);
+      this.disconnect(client);
+    }
+    await this.#ordering.drained();
+    if (!this.#ended) {
+      const saved = this.#checkpoints.saveLast();
+      this.#end((client) => client.port.stop(reason));
+      await saved;
+    }
+    await this.settled();
+  }
+
+  /** @internal Resolves when nothing of this session is under way in the log, or after a while if that hangs. */
+  settled(): Promise<void> {
+    return this.#ordering.settled();
   }
 }

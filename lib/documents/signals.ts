@@ -1,5 +1,6 @@
 import { describe } from "../errors.ts";
 import type { DocumentClient } from "./client.ts";
+import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 
 /** Signals of one push, and client ids that one of them names. */
 const MAX_SIGNALS = 100;
@@ -22,15 +23,14 @@ const FOR_ALL = () => true;
  *
  * @returns What is wrong, as a string, if it can't be read.
  */
-export function readSignals(payload: unknown, clientId: string): readonly Signal[] | string {
-  const { clientId: named, contentBatches } = (payload ?? {}) as Record<string, unknown>;
-  if (named !== undefined && named !== clientId)
-    return "the clientId isn't the one that connect_document gave";
+export function readSignals(payload: unknown): readonly Signal[] | string {
+  const { contentBatches } = (payload ?? {}) as Record<string, unknown>;
   if (!Array.isArray(contentBatches)) return `contentBatches must be a list, got ${describe(contentBatches)}`;
   const items: unknown[] = contentBatches.flat();
   if (items.length > MAX_SIGNALS) return `one push takes ${MAX_SIGNALS} signals, got ${items.length}`;
   const signals: Signal[] = [];
   for (const item of items) {
+    if (isTooDeep(item)) return `a signal is nested at most ${MAX_NESTING} levels deep`;
     const signal = readSignal(item);
     if (typeof signal === "string") return signal;
     signals.push(signal);

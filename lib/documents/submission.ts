@@ -2,6 +2,7 @@ import { describe } from "../errors.ts";
 import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 import { OpRefusal } from "./refusal.ts";
 import {
+  MAX_HANDLE,
   NOOP,
   type OpDraft,
   opHash,
@@ -14,8 +15,12 @@ import {
 /** Ops of one push. */
 export const MAX_OPS = 100;
 const MAX_TYPE_LENGTH = 256;
-/** The bytes of an op's wire form besides its contents and metadata, at most. */
-const OP_OVERHEAD = 400;
+/** The bytes of an op's wire form besides what the client says, at most. */
+const OP_OVERHEAD = 320;
+/** The same for the op that answers a summary. */
+const ANSWER_OVERHEAD = 1024;
+/** What a push may take in a record above its contents. */
+const MAX_OVERHEAD = 32 * 1024;
 
 /** What one push asks for, shaped and checked; whether it fits in the order is for the sequencer to say. */
 export interface Submission {
@@ -70,19 +75,30 @@ export function readSubmission(payload: unknown, clientId: string, maxBytes: num
     return new OpRefusal("batch_too_large", `submitOp has ${sent.length} ops; one push takes ${MAX_OPS}`);
   }
   const ops: OpDraft[] = [];
-  let bytes = 0;
+  let contents = 0;
+  let overhead = 0;
   for (const op of sent) {
     const draft = readOp(op, messageBatches === undefined);
     if (draft instanceof OpRefusal) return draft;
     ops.push(draft);
-    bytes += OP_OVERHEAD + Buffer.byteLength(draft.contents);
-    if (draft.metadata !== null) bytes += Buffer.byteLength(draft.metadata);
-    if (bytes - ops.length * OP_OVERHEAD > maxBytes) {
+    contents += Buffer.byteLength(draft.contents);
+    if (draft.metadata !== null) contents += Buffer.byteLength(draft.metadata);
+    overhead += overheadOf(draft);
+    if (contents > maxBytes || contents + overhead > maxBytes + MAX_OVERHEAD) {
       const message = `the ops of this push take more than maxMessageSize, ${maxBytes} bytes`;
       return new OpRefusal("batch_too_large", message);
     }
   }
-  return { ops, sent: sent as ClientOp[], bytes };
+  return { ops, sent: sent as ClientOp[], bytes: contents + overhead };
+}
+
+/** What an op takes in a record besides contents and metadata. */
+function overheadOf({ type, compression, summary }: OpDraft): number {
+  let bytes = OP_OVERHEAD + Buffer.byteLength(JSON.stringify(type));
+  if (compression !== null) bytes += Buffer.byteLength(JSON.stringify(compression));
+  // Its answer has the handle in contents and data, where each quote and backslash gets more of them.
+  if (summary !== null) bytes += ANSWER_OVERHEAD + 6 * Buffer.byteLength(JSON.stringify(summary.handle));
+  return bytes;
 }
 
 /** @param bare Whether the op may come without numbers. */
@@ -121,14 +137,17 @@ function readOp(op: unknown, bare: boolean): OpDraft | OpRefusal {
   let summary: SummaryDraft | null = null;
   if (type === SUMMARIZE) {
     const read = readSummary(contents);
-    if (read === null) return malformed("the contents of summarize are {handle, head}, handle a string", op);
+    if (read === null) {
+      const message = `the contents of summarize are {handle, head}, handle a string of 1 to ${MAX_HANDLE} characters`;
+      return malformed(message, op);
+    }
     summary = { ...read, resolves: true };
   }
-  const json = toJson(contents);
-  const meta = metadata === undefined ? null : toJson(metadata);
-  if (json === undefined || meta === undefined) {
-    return malformed(`an op's contents and metadata are nested at most ${MAX_NESTING} levels deep`);
+  if (isTooDeep(contents) || isTooDeep(metadata)) {
+    return malformed(`an op's contents and metadata are nested at most ${MAX_NESTING} levels deep`, op);
   }
+  const json = JSON.stringify(contents);
+  const meta = metadata === undefined ? null : JSON.stringify(metadata);
   return {
     type,
     csn: csn ?? null,
@@ -139,18 +158,6 @@ function readOp(op: unknown, bare: boolean): OpDraft | OpRefusal {
     hash: type === NOOP ? "" : opHash(type, json, meta),
     summary,
   };
-}
-
-/** Undefined for what is nested too deep. */
-function toJson(value: unknown): string | undefined {
-  let json: string;
-  try {
-    json = JSON.stringify(value);
-  } catch {
-    // Deeper than the writer's stack.
-    return undefined;
-  }
-  return isTooDeep(value, json) ? undefined : json;
 }
 
 function malformed(message: string, operation: object | null = null): OpRefusal {

@@ -37,6 +37,11 @@ describe("docs/errors.md", () => {
     )) {
       made.push(`${name} ${c}`);
     }
+    made.push(
+      ...matches(source("lib/documents/secret-source.ts"), /super\("([a-z_]+)"/g).map(
+        (c) => `SecretsUnavailable ${c}`,
+      ),
+    );
     const listed = rows(section(PAGE, "Errors that are thrown"), "class").map(
       (row) => `${code(row.class)} ${code(row.code)}`,
     );

@@ -15,10 +15,15 @@ describe("validate: client sequence numbers", () => {
   it("are 1, 2, 3 … of each client by itself", () => {
     const document = new Stamped();
     document.join("a", "b");
-    expect(document.judge("a", op(1), op(2), op(3))).to.deep.equal({ kind: "sequence", skip: 0 });
+    expect(document.judge("a", op(1), op(2), op(3))).to.deep.equal({
+      kind: "sequence",
+      skip: 0,
+      first: 0,
+      last: 0,
+    });
     document.push("a", op(1), op(2));
-    expect(document.judge("a", op(3))).to.deep.equal({ kind: "sequence", skip: 0 });
-    expect(document.judge("b", op(1))).to.deep.equal({ kind: "sequence", skip: 0 });
+    expect(document.judge("a", op(3))).to.deep.equal({ kind: "sequence", skip: 0, first: 0, last: 0 });
+    expect(document.judge("b", op(1))).to.deep.equal({ kind: "sequence", skip: 0, first: 0, last: 0 });
   });
 
   it("may not leave a gap, and the client still owes the one it owed", () => {
@@ -57,7 +62,7 @@ describe("validate: what comes again", () => {
     const document = new Stamped();
     document.join("a");
     document.push("a", op(1), op(2));
-    expect(document.judge("a", op(2), op(3))).to.deep.equal({ kind: "sequence", skip: 1 });
+    expect(document.judge("a", op(2), op(3))).to.deep.equal({ kind: "sequence", skip: 1, first: 3, last: 3 });
     const [third, ...rest] = document.push("a", op(1), op(2), op(3));
     expect(third).to.include({ clientSequenceNumber: 3, sequenceNumber: 4 });
     expect(rest).to.deep.equal([]);
@@ -102,7 +107,7 @@ describe("validate: what comes again", () => {
       last: 3,
     });
     expect(document.judge("a", noop(4))).to.deep.equal({ kind: "duplicate", first: 3, last: 3 });
-    expect(document.judge("a", noop(4), op(5, 1))).to.deep.equal({ kind: "sequence", skip: 1 });
+    expect(document.judge("a", noop(4), op(5, 1))).to.include({ kind: "sequence", skip: 1 });
     refused("invalid_csn", 0, document.judge("a", op(2)));
   });
 });
