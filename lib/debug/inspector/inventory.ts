@@ -13,6 +13,12 @@ const MAX_PARTS = 20;
 /** Plain JSON; `key` tells rows of a table apart. */
 export type Row = { readonly key: string } & { readonly [column: string]: unknown };
 
+/** A row, and what is made only if it is shown. */
+interface Found {
+  readonly row: Row;
+  readonly more?: () => object;
+}
+
 export interface Table {
   readonly rows: readonly Row[];
   /** Rows that there are, and those that the search finds; at most 500 are given. */
@@ -35,7 +41,7 @@ const TABLES = {
   },
 } as const satisfies Record<
   string,
-  { rows(inspected: Inspected): Iterable<Row>; readonly searched: readonly string[] }
+  { rows(inspected: Inspected): Iterable<Found>; readonly searched: readonly string[] }
 >;
 
 export function isTableName(name: unknown): name is TableName {
@@ -49,11 +55,11 @@ export function table(inspected: Inspected, name: TableName, search: string): Ta
   const found: Row[] = [];
   let total = 0;
   let matching = 0;
-  for (const row of rows(inspected)) {
+  for (const { row, more } of rows(inspected) as Iterable<Found>) {
     total++;
     if (wanted !== "" && !searched.some((column) => text(row[column]).includes(wanted))) continue;
     matching++;
-    if (found.length < MAX_ROWS) found.push(row);
+    if (found.length < MAX_ROWS) found.push({ ...row, ...more?.() });
   }
   return { rows: found, total, found: matching };
 }
@@ -63,11 +69,11 @@ function text(value: unknown): string {
   return (Array.isArray(value) ? value.join(" ") : String(value)).toLowerCase();
 }
 
-function* sockets({ connections }: Inspected): Generator<Row> {
+function* sockets({ connections }: Inspected): Generator<Found> {
   for (const connection of connections()) {
     const { number, id, host, transportKind, serializer, channels, queued, bufferedBytes, since } =
       connection;
-    yield {
+    const row = {
       key: String(number),
       number,
       socketId: id === null ? null : cut(id),
@@ -79,13 +85,14 @@ function* sockets({ connections }: Inspected): Generator<Row> {
       buffered: bufferedBytes,
       since,
     };
+    yield { row };
   }
 }
 
-function* channels({ connections }: Inspected): Generator<Row> {
+function* channels({ connections }: Inspected): Generator<Found> {
   for (const { number, id, processes } of connections()) {
     for (const { topic, name, state, queued, since } of processes) {
-      yield {
+      const row = {
         key: `${number} ${topic}`,
         topic,
         channel: name,
@@ -95,12 +102,13 @@ function* channels({ connections }: Inspected): Generator<Row> {
         queued,
         since,
       };
+      yield { row };
     }
   }
 }
 
 /** What is broadcast to, and what is joined: a class may do without the broadcasts of its own topic. */
-function* topics({ connections, pubsub }: Inspected): Generator<Row> {
+function* topics({ connections, pubsub }: Inspected): Generator<Found> {
   const joined = new Map<string, { channels: Set<string>; count: number }>();
   const ids = new Set<string>();
   for (const { id, processes } of connections()) {
@@ -116,37 +124,34 @@ function* topics({ connections, pubsub }: Inspected): Generator<Row> {
   }
   for (const [topic, { channels, count }] of joined) {
     const subscribers = pubsub.count(topic);
-    yield { key: topic, topic, kind: "topic", channels: [...channels], joined: count, subscribers };
+    yield { row: { key: topic, topic, kind: "topic", channels: [...channels], joined: count, subscribers } };
   }
   for (const [topic, subscribers] of pubsub.counts()) {
     if (joined.has(topic) || topic.startsWith(RESERVED)) continue;
     const kind = ids.has(topic) ? "socket id" : "subscribed";
-    yield { key: topic, topic: cut(topic), kind, channels: [], joined: 0, subscribers };
+    yield { row: { key: topic, topic: cut(topic), kind, channels: [], joined: 0, subscribers } };
   }
 }
 
-function* presences({ parts, filter }: Inspected): Generator<Row> {
+function* presences({ parts, filter }: Inspected): Generator<Found> {
   let number = 0;
   for (const part of parts) {
     number++;
     for (const { topic, key, metas } of part.presences?.() ?? []) {
       yield {
-        key: `${number} ${topic} ${key}`,
-        topic,
-        presence: cut(key),
-        count: metas.length,
-        metas: metas.slice(0, MAX_PARTS).map((meta) => shown(meta, filter)),
+        row: { key: `${number} ${topic} ${key}`, topic, presence: cut(key), count: metas.length },
+        more: () => ({ metas: metas.slice(0, MAX_PARTS).map((meta) => shown(meta, filter)) }),
       };
     }
   }
 }
 
-function* documents({ parts, filter }: Inspected): Generator<Row> {
+function* documents({ parts, filter }: Inspected): Generator<Found> {
   for (const part of parts) {
     for (const session of part.documents?.() ?? []) {
       const { tenant, document, head, minimumSequenceNumber, checkpoint, summary, queued, clients } = session;
       const topic = documentTopic(session);
-      yield {
+      const row = {
         key: topic,
         topic,
         tenant,
@@ -158,18 +163,20 @@ function* documents({ parts, filter }: Inspected): Generator<Row> {
         checkpoint,
         summary: summary?.sequenceNumber ?? null,
         queued,
-        members: clients.slice(0, MAX_PARTS).map(({ clientId, mode, detail }) => ({
+      };
+      const members = () =>
+        clients.slice(0, MAX_PARTS).map(({ clientId, mode, detail }) => ({
           clientId,
           mode,
           ...shown(detail, filter),
-        })),
-      };
+        }));
+      yield { row, more: () => ({ members: members() }) };
     }
   }
 }
 
-function* failures({ tracer }: Inspected): Generator<Row> {
-  for (const failure of tracer.failures.latest()) yield failureRow(failure);
+function* failures({ tracer }: Inspected): Generator<Found> {
+  for (const failure of tracer.failures.latest()) yield { row: failureRow(failure) };
 }
 
 function failureRow(failure: FailureStep): Row {

@@ -28,6 +28,7 @@ const flow = new Flow({ onSelect: selectStep });
 let following = 0;
 /** Shown only while it is what was asked for last. */
 let asked = 0;
+let selected = null;
 let connection = null;
 
 const tables = new Tables({ onWatch: watch, onChoose: choose });
@@ -121,6 +122,7 @@ async function explain(id) {
 }
 
 function selectStep(row) {
+  selected = row;
   if (row === null) {
     detail.close();
     return;
@@ -129,14 +131,17 @@ function selectStep(row) {
   if (failure === null) return;
   connection
     .ask("explain", { id: failure.id })
-    .then((explanation) => detail.addAdvice(explanation))
+    .then((explanation) => {
+      if (selected === row) detail.addAdvice(explanation);
+    })
     .catch(unheard);
 }
 
 function closeDetail() {
+  const wasInside = byId("detail").contains(document.activeElement);
   flow.unselect();
   detail.close();
-  byId("flow").focus();
+  if (wasInside) byId("flow").focus();
 }
 
 /** The server is away, or doesn't know any more: the state in the bar says so, and what was asked is asked again. */

@@ -175,6 +175,8 @@ export class Tables {
         event.preventDefault();
       }
     });
+    // Its rows are chosen by keys, too.
+    byId("table").setAttribute("role", "grid");
     this.open("sockets");
   }
 
@@ -191,6 +193,7 @@ export class Tables {
       tab.tabIndex = selected ? 0 : -1;
     }
     byId("table-panel").setAttribute("aria-labelledby", `tab-${key}`);
+    byId("table").setAttribute("aria-labelledby", `tab-${key}`);
     this.#search.value = "";
     this.#rows = [];
     this.#shown.clear();
