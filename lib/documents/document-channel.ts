@@ -119,7 +119,7 @@ export abstract class DocumentChannel<
    * Told of each push of this client when its ops are durable: their first and last sequence number. On this node
    * only, and not if the process ends before: what must not be missed is read from the log.
    */
-  afterOps?(ops: readonly ClientOp[], first: number, last: number): void;
+  afterOps?(ops: readonly ClientOp[], first: number, last: number): void | Promise<void>;
 
   /** Asked for each signal of this client. An error refuses the push that it came in. */
   onSignal?(content: unknown): Verdict | Promise<Verdict>;
@@ -325,11 +325,14 @@ export abstract class DocumentChannel<
   }
 
   #sequenced({ sent }: Submission, first: number, last: number): void {
-    try {
-      this.afterOps?.(sent, first, last);
-    } catch (err) {
+    const crashed = (err: unknown) => {
       const { logger } = endpointInternals(this.endpoint);
       logger.error({ err, topic: this.topic }, `${this.constructor.name}.afterOps crashed`);
+    };
+    try {
+      Promise.resolve(this.afterOps?.(sent, first, last)).catch(crashed);
+    } catch (err) {
+      crashed(err);
     }
   }
 

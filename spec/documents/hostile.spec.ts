@@ -4,7 +4,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { MemoryOpLog, type SequencedOp } from "../../lib/documents/index.ts";
 import { loadState } from "../../lib/documents/load.ts";
 import type { AnswerOf, DocumentPeer, Json } from "./document-peer.ts";
-import { FULL, READ, serveDocuments } from "./served.ts";
+import { documentsInMemory, FULL, READ } from "./served.ts";
 
 const RUNS = Number(process.env.DOCUMENT_FUZZ_RUNS ?? 60);
 
@@ -176,7 +176,7 @@ describe("the document channel under hostile payloads", () => {
       fc.array(push, { minLength: 1, maxLength: 25 }),
       async (vsn, connects, atOnce, pushes) => {
         const log = new MemoryOpLog();
-        const served = await serveDocuments({ documents: { log } });
+        const served = await documentsInMemory({ documents: { log } });
         const witness = await served.enter({ user: "witness" });
         const peer = connects ? await served.enter({ vsn, user: "eve" }) : await served.lurk({ vsn });
         const token = served.token({ user: "eve", scopes: FULL });
@@ -249,7 +249,7 @@ describe("the document channel under hostile payloads", () => {
   ];
   for (const [event, payload, reason] of DEEP) {
     it(`nested 200,000 levels deep are answered: ${event} ${payload("…", "id")}`, async () => {
-      const served = await serveDocuments();
+      const served = await documentsInMemory();
       const ada = await served.enter();
       // As text, since nothing here could write it either.
       ada.ws.send(`["j1","deep","${ada.topic}","${event}",${payload(deep(200_000), ada.clientId)}]`);
@@ -261,7 +261,7 @@ describe("the document channel under hostile payloads", () => {
   }
 
   it("nested deep are answered in connect_document", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     for (const field of [
       "client",
       "mode",
@@ -285,7 +285,7 @@ describe("the document channel under hostile payloads", () => {
   });
 
   it("in bytes are answered as what they aren't", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const lurker = await served.lurk();
     const ada = await served.enter();
     const bytes = (peer: DocumentPeer, event: string) => {
@@ -321,7 +321,7 @@ describe("the document channel under hostile payloads", () => {
   });
 
   it("with numbers beyond all bounds are refused, and change nothing", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     for (const number of ["1e999", "-1e999", "9007199254740993", "1e21", "-0.1", "99999999999999999999"]) {
       ada.ws.send(

@@ -1,12 +1,12 @@
 import { expect } from "chai";
-import { READ, type ServedDocuments, serveDocuments } from "./served.ts";
+import { type DocumentsInMemory, documentsInMemory, READ } from "./served.ts";
 
 describe("the minimum sequence number", () => {
-  const msn = (served: ServedDocuments) =>
+  const msn = (served: DocumentsInMemory) =>
     served.documents.registry.lookup("acme", "doc-1")?.minimumSequenceNumber;
 
   it("is the least that a write client has seen, and stays when nobody is there", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const bob = await served.enter({ user: "bob" });
     await served.enter({ user: "cyd", scopes: READ });
@@ -28,7 +28,7 @@ describe("the minimum sequence number", () => {
   });
 
   it("is moved by noops, and by a noop of the system if nothing else carries it within 250 ms, every 2 s at most", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     await ada.submit("a");
     expect(await ada.ask("noop", { clientId: ada.clientId, referenceSequenceNumber: 2 })).to.deep.equal({
@@ -59,7 +59,7 @@ describe("the minimum sequence number", () => {
   });
 
   it("is carried by the next op after a noop, and no noop of the system follows", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     await ada.submit("a");
     await ada.ask("noop", { referenceSequenceNumber: 2 });
@@ -70,7 +70,7 @@ describe("the minimum sequence number", () => {
   });
 
   it("refuses noops that name what isn't there, or what is below it", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     await ada.submit("a");
     for (const [rsn, reason] of [
@@ -87,7 +87,7 @@ describe("the minimum sequence number", () => {
   });
 
   it("counts noops inside of submitOp as ops of their client, which aren't sequenced", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const noop = () => ada.op(null, { type: "noop" });
     expect((await ada.ask("submitOp", ada.submission(noop()))).response).to.deep.equal({
@@ -102,7 +102,7 @@ describe("the minimum sequence number", () => {
   });
 
   it("and an answer come for a push of a seen op and noops", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const seen = ada.op("x");
     const next = ada.op("y");
@@ -115,7 +115,7 @@ describe("the minimum sequence number", () => {
   });
 
   it("is above no op that comes with a noop in one turn", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     await ada.submit("a");
     await ada.submit("b");
@@ -132,7 +132,7 @@ describe("the minimum sequence number", () => {
   });
 
   it("isn't held back by a client that says nothing for 5 minutes: it is sequenced out", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const silent = await served.enter({ user: "silent" });
     await ada.caughtUp(2);

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { GatedLog } from "./gated-log.ts";
 import { numbers, range } from "./numbers.ts";
-import { serveDocuments } from "./served.ts";
+import { documentsInMemory } from "./served.ts";
 
 const KB = 1024;
 
@@ -10,9 +10,9 @@ describe("requestOps", () => {
   async function written(
     count: number,
     contents: (i: number) => unknown,
-    setup: Parameters<typeof serveDocuments>[0] = {},
+    setup: Parameters<typeof documentsInMemory>[0] = {},
   ) {
-    const served = await serveDocuments(setup);
+    const served = await documentsInMemory(setup);
     const ada = await served.enter();
     const all = Array.from({ length: count }, (_, i) => contents(i));
     for (let i = 0; i < count; i += 100) await ada.submit(...all.slice(i, i + 100));
@@ -94,7 +94,7 @@ describe("requestOps", () => {
 
   it("is refused once the token has expired, also while the log is read", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log, maxRecentBytes: 0 } });
+    const served = await documentsInMemory({ documents: { log, maxRecentBytes: 0 } });
     const ada = await served.enter({ expiresIn: 3 });
     await ada.submit("x");
     const release = log.holdReads();

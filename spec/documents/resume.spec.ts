@@ -2,11 +2,11 @@ import { expect } from "chai";
 import type { DocumentPeer, Json } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
 import { numbers } from "./numbers.ts";
-import { type EnterOptions, type ServedDocuments, serveDocuments, WRITE } from "./served.ts";
+import { type DocumentsInMemory, documentsInMemory, type EnterOptions, WRITE } from "./served.ts";
 
 /** Cuts a client's connection, and comes back as the same user, going on from it. */
 async function resumed(
-  served: ServedDocuments,
+  served: DocumentsInMemory,
   old: DocumentPeer,
   of: EnterOptions = {},
 ): Promise<DocumentPeer> {
@@ -20,7 +20,7 @@ async function resumed(
 describe("resume", () => {
   it("says how far the old client had come, and sequences its leave and the new join in one record", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     const bob = await served.enter({ user: "bob" });
     await ada.submit("a", "b");
@@ -40,7 +40,7 @@ describe("resume", () => {
   });
 
   it("works when the old client has left long since, and after the session was stopped", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     await ada.submit("a");
     await ada.ask("phx_leave");
@@ -58,7 +58,7 @@ describe("resume", () => {
 
   it("leaves nothing of the old client's that is sequenced later: what waited never is", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     const release = log.holdAppends();
     ada.send("submitOp", ada.submission(ada.op("in flight")));
@@ -90,7 +90,7 @@ describe("resume", () => {
   ];
   for (const [what, resume] of WRONG) {
     it(`without a right key is a plain connect: ${what}`, async () => {
-      const served = await serveDocuments();
+      const served = await documentsInMemory();
       const ada = await served.enter();
       const bob = await served.enter({ user: "bob" });
       await ada.submit("a");
@@ -102,7 +102,7 @@ describe("resume", () => {
   }
 
   it("has a key for this document, tenant and user alone, even where tenants have one secret", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     served.tenants.register("twin", "the-secret-of-acme-with-32-bytes");
     const ada = await served.enter();
     for (const of of [{ document: "doc-2" }, { tenant: "twin" }]) {
@@ -118,14 +118,14 @@ describe("resume", () => {
   });
 
   it("still knows a key made before the tenant's secret was rotated", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     served.tenants.rotate("acme", "the-next-secret-of-acme-32-bytes");
     expect((await resumed(served, ada)).connected.resumed.clientId).to.equal(ada.clientId);
   });
 
   it("answers for the latest 1,000 that have left, and not for older ones", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const first = await served.enter({ user: "first" });
     await first.submit("x");
     await first.ask("phx_leave");
@@ -160,7 +160,7 @@ describe("resume", () => {
 describe("a resync of one that is connected", () => {
   it("is told when the log was set back under the session, and the channel ends", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     // Another writer, that this one doesn't know of.
     const name = { tenant: "acme", document: "doc-1" };

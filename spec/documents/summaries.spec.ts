@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { DocumentPeer, Json } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
 import { numbers, range } from "./numbers.ts";
-import { READ, serveDocuments } from "./served.ts";
+import { documentsInMemory, READ } from "./served.ts";
 
 describe("summaries", () => {
   const summarize = (peer: DocumentPeer, handle: string, head: string | null, rsn?: number) =>
@@ -13,7 +13,7 @@ describe("summaries", () => {
 
   it("are acknowledged in the same record, as an op and an event, and cover up to their own RSN", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     await ada.submit("a", "b", "c");
     const appends = log.calls.filter((call) => call.startsWith("append")).length;
@@ -39,7 +39,7 @@ describe("summaries", () => {
   });
 
   it("get a summaryNack with a wrong parent, with no higher RSN, and with a handle that the app doesn't know", async () => {
-    const served = await serveDocuments({
+    const served = await documentsInMemory({
       channel: (base) =>
         class extends base {
           override async resolveSummary(handle: string) {
@@ -82,7 +82,7 @@ describe("summaries", () => {
   });
 
   it("may be proposed as JSON in text", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const contents = JSON.stringify({ handle: "s1", head: "" });
     await ada.ask("submitOp", ada.submission(ada.op(contents, { type: "summarize" })));
@@ -90,7 +90,7 @@ describe("summaries", () => {
   });
 
   it("let old ops be truncated: who lacks those is told to begin with the summary", async () => {
-    const served = await serveDocuments({ documents: { maxRecentBytes: 0 } });
+    const served = await documentsInMemory({ documents: { maxRecentBytes: 0 } });
     const ada = await served.enter();
     const holder = await served.enter({ user: "holder" });
     for (const i of range(1, 5)) await ada.submit(i);
@@ -120,7 +120,7 @@ describe("summaries", () => {
   });
 
   it("are the only thing that lets ops go: truncate keeps all where there is none, and takes numbers only", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     await ada.submit("x");
     const session = await served.documents.registry.startOrGet("acme", "doc-1");
