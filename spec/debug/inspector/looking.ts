@@ -43,6 +43,10 @@ export async function serveInspected(inspect?: InspectOptions, options: Endpoint
         this.broadcast("shouted", payload);
         return ok({ heard: true });
       });
+      this.on("tell", function ({ topic }: { topic: string }) {
+        this.endpoint.broadcast(topic, "told");
+        return ok();
+      });
       this.on("wait", async () => {
         await gate.promise;
         return ok();

@@ -46,6 +46,15 @@ describe("the inspector's page: the flow of messages", function () {
     ]);
   });
 
+  it("tells of broadcasts to other topics where they go, and of the server's own", async () => {
+    const { ada, endpoint, visitor } = await inRoom();
+    await ada.ask("1", "2", "room:a", "tell", { topic: "room:b" });
+    await visitor.step("told on room:b, to 0").waitFor();
+    endpoint.broadcast("room:a", "notice", { from: "the server" });
+    await visitor.step("notice by the server, to 2").waitFor();
+    await visitor.step("notice to #1 #2").waitFor();
+  });
+
   it("of a document shows its session", async () => {
     const { client, page } = await serveInspected();
     const ada = await client("ada");

@@ -23,7 +23,7 @@ export const CATEGORIES = {
  * that only say more about another one make none.
  */
 export class Rows {
-  /** By message: whose connection it came from. */
+  /** By message: which connection it came from, and on which topic. */
   #origins = new Map();
   /** By message: when its first row was. */
   #began = new Map();
@@ -37,7 +37,7 @@ export class Rows {
     for (const step of steps) {
       if (step.step === "frame_out" && step.of === "broadcast") {
         const known = this.#outgoing.get(`${step.id} ${step.event}`);
-        if (known !== undefined && step.connection !== this.#origins.get(step.id)) {
+        if (known !== undefined && step.connection !== this.#origins.get(step.id)?.connection) {
           known.receivers.push(step.connection);
           known.aside = receivers(known.receivers);
           known.steps.push(step);
@@ -67,7 +67,9 @@ export class Rows {
       after: began === undefined ? null : step.at - began,
       // Of a broadcast that goes out, whose message it comes from.
       connection:
-        (row.receivers === undefined ? step.connection : null) ?? this.#origins.get(step.id) ?? null,
+        (row.receivers === undefined ? step.connection : null) ??
+        this.#origins.get(step.id)?.connection ??
+        null,
       tone: "",
       aside: "",
       steps: [step],
@@ -140,13 +142,15 @@ export class Rows {
 
   #broadcast(step) {
     const missed = step.skipped.filter(({ why }) => why !== "sender" && why !== "intercepted");
-    const aside = `to ${step.receivers}${missed.length > 0 ? `, ${missed.length} missed` : ""}`;
-    if (!this.#origins.has(step.id)) return note(HUB, "broadcasts", step.event, `by the server, ${aside}`);
+    const to = `to ${step.receivers}${missed.length > 0 ? `, ${missed.length} missed` : ""}`;
+    const origin = this.#origins.get(step.id);
+    if (origin === undefined) return note(HUB, "broadcasts", step.event, `by the server, ${to}`);
+    const aside = step.topic === origin.topic ? to : `on ${step.topic}, ${to}`;
     return { ...arrow(CHANNEL, HUB, "broadcast", step.event, aside), tone: missed.length > 0 ? "warn" : "" };
   }
 
   #delivery(step) {
-    if (step.connection === this.#origins.get(step.id)) {
+    if (step.connection === this.#origins.get(step.id)?.connection) {
       return arrow(HUB, CLIENT, "broadcast", step.event, "", "broadcasts");
     }
     const to = [step.connection];
@@ -158,8 +162,8 @@ export class Rows {
     keep(this.#outgoing, `${id} ${event}`, row);
   }
 
-  #remember({ id, connection }) {
-    keep(this.#origins, id, connection);
+  #remember({ id, connection, topic }) {
+    keep(this.#origins, id, { connection, topic });
   }
 }
 
