@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe } from "../errors.ts";
+import type { DocumentView, Inspectable } from "../inspectable.ts";
 import { guardedLogger, type Logger, quietLogger } from "../logger.ts";
 import { checkOptions, having, integer, type OptionCheck } from "../options.ts";
 import type { Claims } from "./claims.ts";
@@ -102,7 +103,7 @@ const OPTIONS: {
  * The documents of an app: whose tokens count, where the ops live, and the sessions. Make one, and name it in
  * `static documents` of the channel classes that serve it.
  */
-export class Documents {
+export class Documents implements Inspectable {
   /** The sessions of this node. */
   readonly registry: Registry;
   readonly log: OpLog;
@@ -169,7 +170,8 @@ export class Documents {
 
   /** @internal An endpoint serves these documents. @throws ConfigError (`invalid_option`) */
   mounted(endpoint: Endpoint): void {
-    const { pubsub, clock, logger, tracer, onClose } = endpointInternals(endpoint);
+    const internals = endpointInternals(endpoint);
+    const { pubsub, clock, logger, tracer } = internals;
     if (pubsub.distributed && !this.log.guarantees.shared) {
       throw new ConfigError(
         "invalid_option",
@@ -178,7 +180,13 @@ export class Documents {
     }
     this.#clock.take(clock);
     this.#logger.take(logger);
-    onClose(this.#traces.add(tracer));
+    internals.show(this);
+    internals.onClose(this.#traces.add(tracer));
+  }
+
+  /** @internal The sessions, for who looks on. */
+  documents(): Iterable<DocumentView> {
+    return this.registry.sessions();
   }
 
   /**

@@ -140,6 +140,11 @@ export class Session {
     return this.#ordering.state.summary;
   }
 
+  /** The op that the latest checkpoint in the log stands at. */
+  get checkpoint(): number {
+    return this.#checkpoints.latest;
+  }
+
   /** Pushes that wait for a record. */
   get queued(): number {
     return this.#ordering.queued;
