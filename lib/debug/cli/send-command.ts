@@ -31,7 +31,7 @@ export async function runSend(
   io: Io,
   redactor: Redactor,
 ): Promise<number> {
-  if (payloadText === "-" && (options.token === "-" || options.secret === "-")) {
+  if (payloadText === "-" && [options.token, options.secret, options.authToken].includes("-")) {
     throw new Usage("only one of the payload and the token can come from the standard input");
   }
   const text = payloadText === "-" ? await readAll(io) : (payloadText ?? "{}");

@@ -137,6 +137,9 @@ describe("tokens and secrets", () => {
       ["doctor", "ws://127.0.0.1:9/socket", "--secert=a-weak-secret\nof two lines"],
       ["doctor", "ws://127.0.0.1:9/socket", "--token", given, "--join", `{"token": ${given}}`],
       ["doctor", "ws://127.0.0.1:9/socket", "--token", given, "--token-as", given],
+      ["doctor", "ws://127.0.0.1:9/socket", "--auth-token", given, "--token-as", "auth-token"],
+      ["doctor", "ws://127.0.0.1:9/socket", "--timeout", given, "--auth-token", "a-weak-secret"],
+      ["doctor", "ws://127.0.0.1:9/socket", "--auth-tokn=a-weak-secret"],
       ["doctor", given],
       ["decode", given, "--topic", given],
       ["send", "ws://127.0.0.1:9/socket", "x", given, "-t", "room:a"],
@@ -158,6 +161,39 @@ describe("tokens and secrets", () => {
     const { mount } = await serve(Guarded);
     const ran = await run(["doctor", mount, "--token", "refuses"]);
     expect(ran.stdout).to.include("the app's `connect` refuses: a token or param is missing");
+  });
+
+  it("of the connection and of the document may be two", async () => {
+    const seen: unknown[] = [];
+    class Echo extends Channel {
+      override join() {
+        return ok();
+      }
+      override handleIn(_event: string, payload: unknown) {
+        seen.push((payload as { token: string }).token);
+        return error({ code: 401, message: `${given} and ${own}` });
+      }
+    }
+    class UserSocket extends Socket {
+      static override channels = { "document:*": Echo };
+      override connect(_params: object, { authToken }: { authToken: string | null }) {
+        seen.push(authToken);
+        return ok();
+      }
+    }
+    const own = "the token of the connection";
+    const { mount } = await serve(UserSocket, { authToken: true });
+    const argv = ["doctor", mount, "-t", TOPIC];
+    const runs = [
+      await run([...argv, "--token", given, "--auth-token", own]),
+      await run(argv, { env: { PHOENIX_CHANNELS_TOKEN: given, PHOENIX_CHANNELS_AUTH_TOKEN: own } }),
+      await run([...argv, "--token", "-", "--auth-token", "-"], { stdin: `${given}\n${own}\n` }),
+    ];
+    for (const ran of runs) {
+      expect(ran.stdout).to.include(`${shortened(given)} and ${shortened(own)}`);
+      expectHidden(ran, given, own);
+    }
+    expect(seen).to.deep.equal([own, given, own, given, own, given]);
   });
 
   it("travel where --token-as says", async () => {
