@@ -83,13 +83,13 @@ try {
     );
   }
   for (const [runner, args, passes] of [
-    ["mocha", ["node_modules/mocha/bin/mocha.js", "kit-mocha.mjs"], /3 passing/],
+    ["mocha", ["node_modules/mocha/bin/mocha.js", "kit-mocha.mjs"], /4 passing/],
     [
       "vitest",
       ["node_modules/vitest/vitest.mjs", "run", "./kit-vitest.mjs", "--config", "vitest.config.mjs"],
-      /4 passed/,
+      /5 passed/,
     ],
-    ["node:test", ["--test", "kit-node-test.mjs"], /pass 3\n/],
+    ["node:test", ["--test", "kit-node-test.mjs"], /pass 4\n/],
   ]) {
     await check(`the test kit runs under ${runner}`, () => {
       const output = run(process.execPath, args, scratch);

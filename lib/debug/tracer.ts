@@ -88,6 +88,15 @@ export class EndpointTracer implements Tracer {
     return { id, failure, steps, earlier: this.#failures.before(failure ?? first) };
   }
 
+  get now(): number {
+    return this.#clock.now();
+  }
+
+  /** What has failed, with or without a trace. */
+  get failures(): Failures {
+    return this.#failures;
+  }
+
   close(): void {
     this.#closed = true;
     for (const trace of [...this.#traces]) trace.close();

@@ -2,13 +2,14 @@ import type { ChannelContext } from "../channel.ts";
 import type { Cancel } from "../clock.ts";
 import { Expiry } from "../connection/expiry.ts";
 import { StateError } from "../errors.ts";
+import type { ConnectRequest } from "./admission.ts";
 import { type Claims, SCOPES } from "./claims.ts";
 import type { DocumentClient } from "./client.ts";
 import type { Documents } from "./documents.ts";
 import { type DocumentName, LogCorrupt, OpLogError } from "./log/op-log.ts";
 import { documentKey, documentTopic } from "./names.ts";
 import { type ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
-import type { ConnectRequest, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { unavailable } from "./waiting.ts";
 
 /** Milliseconds that a client has for a new token, once its own has expired. */

@@ -14,6 +14,7 @@ import { ConfigError, describe } from "../errors.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
 import { error, noreply, ok } from "../reply.ts";
 import type { Socket } from "../socket.ts";
+import type { Admission } from "./admission.ts";
 import { Attachment } from "./attachment.ts";
 import type { Claims } from "./claims.ts";
 import { type Answer, DocumentClient, type Mode } from "./client.ts";
@@ -25,7 +26,7 @@ import type { DocumentName } from "./log/op-log.ts";
 import { documentKey, documentName } from "./names.ts";
 import { ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
 import { requestedOps } from "./request-ops.ts";
-import type { Admission, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { readSignals } from "./signals.ts";
 import { type ClientOp, readSubmission, type Submission } from "./submission.ts";
 import { checkVerdict, type Verdict } from "./verdict.ts";
@@ -118,7 +119,7 @@ export abstract class DocumentChannel<
    * Told of each push of this client when its ops are durable: their first and last sequence number. On this node
    * only, and not if the process ends before: what must not be missed is read from the log.
    */
-  afterOps?(ops: readonly ClientOp[], first: number, last: number): void;
+  afterOps?(ops: readonly ClientOp[], first: number, last: number): void | Promise<void>;
 
   /** Asked for each signal of this client. An error refuses the push that it came in. */
   onSignal?(content: unknown): Verdict | Promise<Verdict>;
@@ -324,11 +325,14 @@ export abstract class DocumentChannel<
   }
 
   #sequenced({ sent }: Submission, first: number, last: number): void {
-    try {
-      this.afterOps?.(sent, first, last);
-    } catch (err) {
+    const crashed = (err: unknown) => {
       const { logger } = endpointInternals(this.endpoint);
       logger.error({ err, topic: this.topic }, `${this.constructor.name}.afterOps crashed`);
+    };
+    try {
+      Promise.resolve(this.afterOps?.(sent, first, last)).catch(crashed);
+    } catch (err) {
+      crashed(err);
     }
   }
 

@@ -109,11 +109,20 @@ export class TestSocket<S extends Socket<object> = Socket<object>> implements Te
     return (await this.#join("join", args)).outcome;
   }
 
-  async #join(method: string, args: unknown[]): Promise<{ outcome: JoinOutcome; topic: string }> {
+  /** @internal For kits whose channels have a class of their own. */
+  joinAs(room: (topic: string, joinRef: string) => TestChannel, ...args: unknown[]): Promise<JoinOutcome> {
+    return this.#join("join", args, room).then(({ outcome }) => outcome);
+  }
+
+  async #join(
+    method: string,
+    args: unknown[],
+    make = (topic: string, joinRef: string) => new TestChannel(this.#kit, this, topic, joinRef),
+  ): Promise<{ outcome: JoinOutcome; topic: string }> {
     const [channelClass, topic, payload = {}] = typeof args[0] === "string" ? [null, ...args] : args;
     assertTopic(method, topic);
     if (channelClass !== null) this.#route(method, topic, channelClass);
-    const room = new TestChannel(this.#kit, this, topic, String(this.#refs + 1));
+    const room = make(topic, String(this.#refs + 1));
     const unlisten = this.#kit.listen(topic, room);
     this.#rooms.push(room);
     const leave = () => {

@@ -88,6 +88,7 @@ describe("the documentation", () => {
       "telemetry",
       "tracing",
       "testing",
+      "testing-documents",
     ];
     const specs = pages.map((name) => source(`spec/docs/${name}.spec.ts`));
     const idle = all

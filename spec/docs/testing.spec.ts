@@ -1,6 +1,4 @@
-import { execFile } from "node:child_process";
 import { symlink, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
@@ -9,28 +7,16 @@ import { FAULT_KINDS } from "../../lib/testing/simulation/faults.ts";
 import { TestChannel } from "../../lib/testing/test-channel.ts";
 import { failureOf } from "../testing/app.ts";
 import { code, example, ROOT, rows, section, snippets } from "./markdown.ts";
+import { runTests } from "./run-tests.ts";
 import { runCompiler, workshop } from "./workshop.ts";
 
 const PAGE = "docs/testing.md";
 const all = snippets(PAGE);
-const require = createRequire(import.meta.url);
 
 /** The page's tests in one file: the complete one, and those that go on from it. */
 function tests(): string {
   const rest = all.filter(({ lang, file }) => lang === "ts" && file === null).map((each) => each.code);
   return [example(PAGE, "room.test.ts"), ...rest].join("\n");
-}
-
-/** Runs a file of tests by node's own runner. */
-function runTests(directory: string, file: string): Promise<{ status: number; output: string }> {
-  const loader = pathToFileURL(require.resolve("tsx")).href;
-  const args = ["--import", loader, "--test", "--test-reporter", "tap", file];
-  const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined };
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: directory, env }, (error, stdout, stderr) => {
-      resolve({ status: Number(error?.code ?? 0), output: `${stdout}${stderr}` });
-    });
-  });
 }
 
 describe("docs/testing.md", function () {
