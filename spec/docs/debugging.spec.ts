@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { Socket } from "phoenix";
 import { FAULTS, type FaultId } from "../../lib/debug/doctor/faults.ts";
+import { adviceOf } from "../../lib/debug/inspector/advice.ts";
 import { DocumentChannel } from "../../lib/documents/index.ts";
 import { Channel, error, ok, type Payload, Socket as ServerSocket } from "../../lib/index.ts";
 import {
@@ -106,13 +107,18 @@ describe("docs/debugging.md", () => {
 
     for (const [reason, fault, given, topic = TOPIC] of cases) {
       it(`${reason}, which the doctor calls ${fault}`, async () => {
-        const { mount, port } = await serveDocuments(Guarded);
+        const { mount, port, endpoint, lines } = await serveDocuments(Guarded);
         const [, tenantId, id] = topic.split(":");
         const channel = connectClient(port).channel(topic);
         await answer(channel.join());
         const asked = { tenantId, id, token: given, mode: "write" };
         const refused = await answer(channel.push("connect_document", asked));
         expect(refused).to.have.nested.property("response.reason", reason);
+        // The reason is all that the inspector has: of those that share one, it takes the likeliest.
+        const likeliest = cases.find(([shared]) => shared === reason)?.[1];
+        const { details } = lines.find(({ message }) => message.startsWith("HANDLED connect_document")) ?? {};
+        const { failure } = endpoint.explain(String(details?.id)) ?? {};
+        expect(failure && adviceOf(failure)?.fault).to.equal(likeliest);
         await expectFault(fault, "connect_document", [mount, "--topic", topic, "--token", given]);
       });
     }
