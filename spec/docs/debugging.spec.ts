@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { expect } from "chai";
 import type { Socket } from "phoenix";
 import { FAULTS, type FaultId } from "../../lib/debug/doctor/faults.ts";
@@ -17,9 +19,10 @@ import {
 import { doctor, expectFault, run as runCommand } from "../debug/support/run.ts";
 import { answer, ends, joins } from "../support/official-client.ts";
 import { serve } from "../support/server.ts";
-import { code, example, rows, section } from "./markdown.ts";
+import { afterTest } from "../support/teardown.ts";
+import { code, example, ROOT, rows, section } from "./markdown.ts";
 import { blocks, commandLine, inPage, logPattern, normal } from "./transcripts.ts";
-import { connectClient, type Running, run, workshop } from "./workshop.ts";
+import { connectClient, Running, run, workshop } from "./workshop.ts";
 
 const PAGE = "docs/debugging.md";
 
@@ -237,6 +240,56 @@ describe("docs/debugging.md", () => {
         sent: [{ broadcast: "new_msg", topic: "room:lobby", deliveries: { sender: 1, sent: 1 } }],
       });
     });
+  });
+
+  it("Try it on the examples: its commands do what they say, on the server of npm start", async function () {
+    this.timeout(30_000);
+    const dataDir = await workshop();
+    const child = spawn(process.execPath, ["--import", "tsx", "examples/server.ts"], {
+      cwd: ROOT,
+      env: { ...process.env, PORT: "0", DATA_DIR: dataDir },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const exited = once(child, "exit");
+    afterTest(async () => {
+      child.kill("SIGKILL");
+      await exited;
+    });
+    const port = await new Running(child).port();
+    const text = blocks(PAGE, "Try it on the examples")
+      .map((block) => block.text)
+      .join("\n");
+    const variables = new Map(
+      [...text.matchAll(/^(?:export )?(\w+)=([^…\n]+)$/gm)].map(([, k = "", v = ""]) => [k, v]),
+    );
+    const env: Record<string, string> = {};
+    const give = (name: string, value = variables.get(name)) => {
+      expect(text).to.match(new RegExp(`export ${name}=`));
+      env[name] = value ?? "";
+    };
+    give("PHOENIX_CHANNELS_AUTH_TOKEN");
+    const commands = text
+      .replaceAll("\\\n", " ")
+      .split("\n")
+      .filter((line) => line.startsWith("npx "));
+    const printed: string[] = [];
+    for (const command of commands) {
+      if (command.includes("$ID")) {
+        const { response } = JSON.parse(printed.at(-1) ?? "");
+        variables.set("ID", response.id);
+        const body = variables.get("TOKEN_REQUEST")?.replaceAll("'", "").replace("$ID", response.id);
+        const [, path = ""] = /curl http:\/\/127\.0\.0\.1:4000(\S+)/.exec(text) ?? [];
+        const headers = { Authorization: `Bearer ${env.PHOENIX_CHANNELS_AUTH_TOKEN}` };
+        const answered = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body });
+        give("PHOENIX_CHANNELS_TOKEN", ((await answered.json()) as { token: string }).token);
+      }
+      const { argv } = commandLine(command.replaceAll("$ID", variables.get("ID") ?? ""), port, variables);
+      const { code: exit, stdout, stderr } = await runCommand(argv, { env });
+      expect({ exit, stderr }, `${command}\n${stdout}`).to.deep.equal({ exit: 0, stderr: "" });
+      printed.push(stdout);
+    }
+    expect(printed).to.have.length(5);
+    for (const i of [2, 4]) expect(printed[i]).to.match(/✓ broadcast/);
   });
 
   describe("sessions that are gone", () => {
