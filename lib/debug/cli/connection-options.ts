@@ -103,10 +103,10 @@ export async function readConnection(
   const headers: Record<string, string> = {};
   for (const header of options.header) {
     const [name, value] = pair(header, ":", "--header", '"Name: value"');
-    if (SECRET_NAME.test(name)) redactor.hideSecret(value.trim());
+    if (SECRET_NAME.test(name)) hideHeader(value.trim(), redactor);
     headers[name.trim()] = value.trim();
   }
-  let joinPayload = options.join === undefined ? {} : json(options.join, "--join");
+  let joinPayload = options.join === undefined ? {} : json(options.join, "--join", redactor);
   if (token !== null && places.has("param")) addParam(url, "token", token);
   if (token !== null && places.has("join")) joinPayload = { token, ...(joinPayload as object) };
   const target: Target = {
@@ -147,15 +147,30 @@ function pair(text: string, separator: string, option: string, form: string): [s
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
+/** The value, and the words of it: "Bearer" isn't secret, nor are the names of cookies. */
+function hideHeader(value: string, redactor: Redactor): void {
+  redactor.hideSecret(value);
+  for (const word of value.split(/[\s,;]+/)) {
+    redactor.hideGuessed(word);
+    redactor.hideGuessed(word.slice(word.indexOf("=") + 1));
+  }
+}
+
 function hideInUrl(url: URL, redactor: Redactor): void {
-  if (url.password !== "") redactor.hideSecret(decodeURIComponent(url.password));
+  if (url.password !== "") {
+    const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
+    redactor.hideSecret(`${user}:${password}`);
+    redactor.hideSecret(password);
+  }
   for (const [name, value] of url.searchParams) if (SECRET_NAME.test(name)) redactor.hideSecret(value);
 }
 
 /** JSON of the command line. What is wrong with it isn't shown: it may hold a secret. @throws Usage */
-export function json(text: string, option: string): unknown {
+export function json(text: string, option: string, redactor: Redactor): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    const value = JSON.parse(text) as unknown;
+    redactor.hideIn(value);
+    return value;
   } catch {
     throw new Usage(`${option} isn't JSON; quote it for the shell: '{"body":"hi"}'`);
   }

@@ -137,12 +137,13 @@ function modeOption(): Option {
     .default("write");
 }
 
-/** A misspelt option is repeated with its value, which may be a secret. */
+/** What was given to a wrong option may be a secret. */
 function withoutValues(message: string): string {
   return message
     .replaceAll(/\s+/g, " ")
     .trim()
-    .replaceAll(/'(--?[\w-]+)=.*'/g, "'$1=…'");
+    .replaceAll(/'(--?[\w-]+)=.*'/g, "'$1=…'")
+    .replaceAll(/argument '.*' is invalid/g, "argument is invalid");
 }
 
 function collect(value: string, before: string[] | undefined): string[] {

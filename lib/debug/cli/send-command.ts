@@ -35,7 +35,7 @@ export async function runSend(
     throw new Usage("only one of the payload and the token can come from the standard input");
   }
   const text = payloadText === "-" ? await readAll(io) : (payloadText ?? "{}");
-  const push: Push = { event, payload: json(text, "the payload") };
+  const push: Push = { event, payload: json(text, "the payload", redactor) };
   const connection = await readConnection(url, options, [options.topic], io, redactor);
   const printer = new Printer(io.stdout, redactor, wantsColour(io, options.color));
   const errors = new Printer(io.stderr, redactor, false);
