@@ -78,6 +78,14 @@ describe("docs/debugging.md", () => {
     });
   }
 
+  it("has the inspector where it says", async () => {
+    const [, address = ""] = /<(http:\S+)>/.exec(section(PAGE, "Where to look")) ?? [];
+    const { port } = await started();
+    const page = await fetch(address.replace(":4000", `:${port}`));
+    expect(page.status).to.equal(200);
+    expect(await page.text()).to.include("<title>Inspector");
+  });
+
   it("names faults that the doctor knows", () => {
     for (const [heading] of PROBLEMS) {
       for (const { doctor: cell = "" } of rows(section(PAGE, heading), "reason")) {
