@@ -87,6 +87,7 @@ describe("the documentation", () => {
       "op-logs",
       "telemetry",
       "tracing",
+      "debugging",
       "testing",
       "testing-documents",
     ];
