@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   Channel,
+  type ChannelContext,
   channelContext,
   type HandleInResult,
   type JoinResult,
@@ -56,6 +57,13 @@ export abstract class DocumentChannel<
   readonly #failures = new FailureWindow();
   #attachment: Attachment | null = null;
   #client: DocumentClient | null = null;
+
+  /** @internal */
+  constructor(context: ChannelContext) {
+    super(context);
+    // A field of a subclass would come before any method, and isn't there yet when the class is mounted.
+    Object.defineProperty(this, "handleIn", { value: DocumentChannel.prototype.handleIn });
+  }
 
   /** @internal */
   static [ON_MOUNT](endpoint: Endpoint): MountWishes {

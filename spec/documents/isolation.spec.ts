@@ -158,6 +158,44 @@ describe("the events of the document channel", () => {
       .with.property("code", "invalid_channel");
   });
 
+  it("can't be gone round by a field that is called handleIn, which lets nobody join", async () => {
+    const handled: string[] = [];
+    const served = await serveDocuments({
+      channel: (base) => {
+        class AppChannel extends base {
+          override handleIn = (event: string) => {
+            handled.push(event);
+            return ok();
+          };
+        }
+        return AppChannel;
+      },
+    });
+    const ada = await DocumentPeer.open(served.url, "2.0.0", TOPIC);
+    expect(await ada.join()).to.deep.equal({ status: "error", response: { reason: "join crashed" } });
+    await ada.ask("submitSignal", { contentBatches: [1] });
+    expect(handled).to.deep.equal([]);
+    expect(served.logged()).to.include("handleIn");
+  });
+
+  it("can't be gone round by a handleIn that is assigned later", async () => {
+    const served = await serveDocuments({
+      channel: (base) => {
+        class AppChannel extends base {
+          override join() {
+            expect(() => Object.assign(this, { handleIn: () => ok() })).to.throw(TypeError, "handleIn");
+            Object.assign(AppChannel.prototype, { handleIn: () => ok() });
+            return ok();
+          }
+        }
+        return AppChannel;
+      },
+    });
+    const ada = await served.lurk();
+    const { response } = await ada.ask("submitSignal", { contentBatches: [1] });
+    expect(response.reason).to.equal("not_authenticated");
+  });
+
   it("need documents: a class without them can't be mounted", () => {
     class AppSocket extends Socket {
       static override channels = { "document:*": PlainChannel };
