@@ -44,7 +44,7 @@ const MAX_DEPTH = 8;
 
 /**
  * Replaces the values of keys that contain one of the words, at any depth (`filter_parameters`), for logs and
- * traces. Cuts what is nested deeper than a reader would follow, and shows bytes by their number.
+ * traces; and of `key` beside `clientId`, whatever the words. Cuts what is nested deeper than a reader would follow, and shows bytes by their number.
  */
 export function filterParameters(value: unknown, words: readonly string[], depth = 0): unknown {
   if (typeof value !== "object" || value === null) return value;
@@ -54,8 +54,13 @@ export function filterParameters(value: unknown, words: readonly string[], depth
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => {
       const lower = key.toLowerCase();
-      const hidden = words.some((word) => lower.includes(word));
+      const hidden = words.some((word) => lower.includes(word)) || isResumeKey(key, value);
       return [key, hidden ? FILTERED : filterParameters(item, words, depth + 1)];
     }),
   );
+}
+
+/** A document's client goes on from another one by `{clientId, key}`: who has both can take its place. */
+function isResumeKey(key: string, beside: object): boolean {
+  return key === "key" && Object.hasOwn(beside, "clientId");
 }

@@ -397,6 +397,21 @@ describe("tokens and secrets", () => {
   });
 });
 
+describe("the key with which a client goes on from another one", () => {
+  it("is in no line of the log, at any level, and in no trace, whatever filterParameters say", async () => {
+    const served = await documentsInMemory({ endpoint: { filterParameters: ["token"] } });
+    const trace = served.endpoint.trace();
+    const ada = await served.enter();
+    const { clientId, key } = ada.connected;
+    const again = await served.enter({ connect: { resume: { clientId, key } } });
+    expect(again.connected.resumed.clientId).to.equal(clientId);
+    await served.enter({ connect: { resume: { clientId, key: "a guess" } } });
+    const text = `${served.logged()}\n${JSON.stringify(trace.take())}`;
+    expect(text).to.include(clientId).and.include('"resume"').and.include('"key":"[FILTERED]"');
+    for (const secret of [key, again.connected.key, "a guess"]) expect(text).to.not.include(secret);
+  });
+});
+
 describe("the limits of connects", () => {
   it("20 failed connects a minute and channel, then 429 with the time to wait", async () => {
     const served = await documentsInMemory();
