@@ -92,8 +92,8 @@ export interface ChannelContext {
   onceDrained(callback: () => void): void;
   /** The client doesn't read: closes its connection with 1013. */
   overflow(): void;
-  /** Ends the channel at once, as `stop(reason)` from a handler does. */
-  stop(reason: string | Error): void;
+  /** Ends the channel at once, as `stop(reason)` from a handler does. @param level Of its log line, or false for none. */
+  stop(reason: string | Error, level?: LogLevel | false): void;
 }
 
 /** What a class of channels wants of the mounts that route to it, where the mount's options don't say. */

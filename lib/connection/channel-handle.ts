@@ -2,6 +2,7 @@ import type { ChannelContext } from "../channel.ts";
 import type { Cancel } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { ConfigError, describe, printable, StateError } from "../errors.ts";
+import type { LogLevel } from "../logger.ts";
 import type { Ref } from "../protocol/message.ts";
 import { type EncodedPayload, encodePayload } from "../protocol/payload.ts";
 import type { Envelope } from "../pubsub/broadcast.ts";
@@ -204,8 +205,8 @@ export class ChannelHandle implements ChannelContext {
     this.#process.connection.onceDrained(callback);
   }
 
-  stop(reason: string | Error): void {
-    this.#process.stop(reason);
+  stop(reason: string | Error, level: LogLevel | false = "error"): void {
+    this.#process.stop(reason, level);
   }
 
   /** Messages to oneself that wait for their time. */

@@ -1,5 +1,6 @@
 import type { Channel, TerminateReason } from "../channel.ts";
 import { describe, printable } from "../errors.ts";
+import type { LogLevel } from "../logger.ts";
 import { type Message, PHX_CLOSE, PHX_ERROR, PHX_JOIN, PHX_LEAVE, type Ref } from "../protocol/message.ts";
 import { EMPTY_PAYLOAD, type EncodedPayload } from "../protocol/payload.ts";
 import type { Envelope } from "../pubsub/broadcast.ts";
@@ -425,14 +426,14 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  stop(reason: string | Error): void {
+  stop(reason: string | Error, level: LogLevel | false = "error"): void {
     if (this.#state !== "joined") return;
     if (reason === "normal" || reason === "shutdown") {
       this.#answerLate(this.#end({ kind: "stopped", reason }, PHX_CLOSE));
       return;
     }
     const why = reason instanceof Error ? { reason: reason.message, error: reason } : { reason };
-    this.connection.host.report.errored(this, "stop", reason);
+    this.connection.host.report.errored(this, "stop", reason, undefined, level);
     this.#answerLate(this.#end({ kind: "error", ...why }, PHX_ERROR));
   }
 

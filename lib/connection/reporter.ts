@@ -256,18 +256,23 @@ export class Reporter {
    * Returns the id by which `explain` knows it.
    *
    * @param event That of the message in hand, if it is one.
+   * @param level Of the log line; false for a stop that its cause has a line for.
    */
-  errored(channel: ReportedChannel, callback: string, error: unknown, event?: string): string {
+  errored(
+    channel: ReportedChannel,
+    callback: string,
+    error: unknown,
+    event?: string,
+    level: LogLevel | false = "error",
+  ): string {
     const { topic, name, joinRef, whom } = channel;
     const shown = this.#tracer.shownError(error);
     const facts = { topic, joinRef, event, code: callback, channel: name, error: shown };
     const id = this.#tracer.fail({ step: "crashed", ...facts }, whom);
-    this.logger.error(
-      { id, err: error, topic, channel: name },
-      callback === "stop"
-        ? `${name} stopped on ${printable(topic)}`
-        : `${callback} crashed on ${printable(topic)}`,
-    );
+    if (level !== false) {
+      const what = callback === "stop" ? `${name} stopped` : `${callback} crashed`;
+      this.logger[level]({ id, err: error, topic, channel: name }, `${what} on ${printable(topic)}`);
+    }
     if (telemetry.channelErrored.hasSubscribers) {
       telemetry.channelErrored.publish({ ...this.#channel(channel), id, callback, error });
     }

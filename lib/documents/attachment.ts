@@ -164,7 +164,7 @@ export class Attachment {
     this.#note("expelled", { reason, message, head });
     this.session.revoke(this.client);
     this.#context.pushEncoded("nack", nackPayload(refusal, head));
-    this.#context.stop(refusal.message);
+    this.#context.stop(refusal.message, false);
   }
 
   #detach(): void {

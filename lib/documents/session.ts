@@ -376,7 +376,7 @@ export class Session {
     const client = this.#local.get(clientId);
     if (client === undefined) return;
     this.#ordering.drop(client);
-    client.port.stop("resumed by another connection");
+    client.port.stop("resumed by another connection", "info");
     this.disconnect(client);
   }
 
@@ -388,7 +388,8 @@ export class Session {
         JSON.stringify({ floor: error.floor, summaryContext: this.summaryContext }),
       );
     }
-    client.port.stop(error instanceof Error ? error : String(error));
+    const level = error instanceof LogTruncated ? "info" : "error";
+    client.port.stop(error instanceof Error ? error : String(error), level);
   }
 
   /** @internal What a client needs to begin with the latest summary. */
@@ -405,7 +406,7 @@ export class Session {
 
   #silent(client: DocumentClient): void {
     this.revoke(client);
-    client.port.stop("silent for 5 minutes, and holding the minimum sequence number back");
+    client.port.stop("silent for 5 minutes, and holding the minimum sequence number back", "info");
     this.disconnect(client);
   }
 
@@ -431,7 +432,7 @@ export class Session {
     const resync = JSON.stringify({ summaryContext: this.summaryContext });
     this.#end((client) => {
       client.port.pushEncoded("resync", resync);
-      client.port.stop(error);
+      client.port.stop(error, false);
     });
     this.#onEnded(this, error);
   }
@@ -469,15 +470,21 @@ export class Session {
       const facts = { head: this.head, clients: this.#local.size, reason };
       this.#host.traces.note("session_stopped", this.#name, facts);
     }
+    // Its clients have no lines of their own for that.
+    const clients = this.#delivery.clients.size;
+    if (clients > 0) {
+      const what = `the session of ${printable(this.document)} was stopped with ${clients} client(s)`;
+      this.#host.logger.info({ reason, clients, ...this.#name }, what);
+    }
     this.#delivery.flush();
     for (const client of [...this.#local.values()]) {
-      if (this.#delivery.clients.has(client)) client.port.stop(reason);
+      if (this.#delivery.clients.has(client)) client.port.stop(reason, false);
       this.disconnect(client);
     }
     await this.#ordering.drained();
     if (!this.#ended) {
       const saved = this.#checkpoints.saveLast();
-      this.#end((client) => client.port.stop(reason));
+      this.#end((client) => client.port.stop(reason, false));
       await saved;
     }
     await this.settled();

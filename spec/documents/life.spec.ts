@@ -157,6 +157,14 @@ describe("the session of a document", () => {
       "leave ada",
     ]);
     expect(served.log.checkpoints).to.equal(1);
+    // One line tells of it, not one for each client.
+    const told = served.lines.filter(
+      ({ message, level }) => message.includes("stopped") || level === "error",
+    );
+    expect(told.map(({ level, message }) => `${level} ${message}`)).to.deep.equal([
+      "info the session of doc-1 was stopped with 2 client(s)",
+    ]);
+    expect(told[0]?.details).to.include({ tenant: "acme", document: "doc-1", clients: 2 });
     await ada.join();
     const resume = { clientId: ada.clientId, key: ada.connected.key };
     await ada.connectDocument({ token: served.token(), resume });
