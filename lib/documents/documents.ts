@@ -190,6 +190,17 @@ export class Documents implements Inspectable {
   }
 
   /**
+   * Resolves when the log is open. Nobody needs to wait for it: it lets an app fail at its start, where each connect
+   * would be answered `unavailable` else.
+   *
+   * @throws OpLogError by rejection, if the log can't be opened: `log_in_use`, `log_full`, `log_failed`, and what the
+   * log's own codes are.
+   */
+  async ready(): Promise<void> {
+    await this.log.ready?.();
+  }
+
+  /**
    * Ends the sessions and closes the log. Close the endpoints before: their clients' last ops are taken then.
    *
    * @returns Resolves when all is stored. Further calls return the same promise.

@@ -6,10 +6,11 @@ import {
   type Documents as DocumentsType,
   MemoryOpLog,
   type OpLog,
+  OpLogError,
   TenantSecrets,
 } from "../../lib/documents/index.ts";
 import { ConfigError, Endpoint, type PubSubAdapter, Socket, StateError } from "../../lib/index.ts";
-import { Gate } from "../support/gate.ts";
+import { Gate, turn } from "../support/gate.ts";
 import { afterTest } from "../support/teardown.ts";
 import { PlainChannel, SECRET, serveDocuments } from "./served.ts";
 import { SkippingClock } from "./skipping-clock.ts";
@@ -131,6 +132,26 @@ describe("new Documents", () => {
     expect(
       served.lines.some(({ level, details }) => level === "error" && details.document === "doc-1"),
     ).to.equal(true);
+  });
+
+  it("is ready when its log is, and fails as its log does", async () => {
+    const log = new MemoryOpLog();
+    const documents = new Documents({ tenants, log });
+    expect(await documents.ready()).to.equal(undefined);
+    const opened = new Gate<void>();
+    let ready = false;
+    const waiting = new Documents({ tenants, log: Object.assign(log, { ready: () => opened.promise }) });
+    const waited = waiting.ready().then(() => {
+      ready = true;
+    });
+    await turn();
+    expect(ready).to.equal(false);
+    opened.open();
+    await waited;
+    const inUse = new OpLogError("log_in_use", "another process has it open");
+    Object.assign(log, { ready: () => Promise.reject(inUse) });
+    const refused: unknown = await waiting.ready().catch((error: unknown) => error);
+    expect(refused).to.equal(inUse);
   });
 
   it("has its mounts ping silent clients every 15 s", async () => {

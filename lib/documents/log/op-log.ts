@@ -72,6 +72,13 @@ export interface OpLog {
   /** The most bytes that one record may have. */
   readonly maxRecordBytes: number;
   /**
+   * Resolves when the engine is open, for logs that open theirs behind the constructor; see `Documents.ready`. Other
+   * calls wait for that by themselves.
+   *
+   * @throws by rejection: OpLogError if it can't be opened.
+   */
+  ready?(): Promise<void>;
+  /**
    * Appends a record behind exactly `after`: the same sequence number and id. `committed` is answered once the
    * record has the promised durability. Records of one document are never appended at the same time by one session,
    * those of many documents are.
