@@ -270,8 +270,12 @@ export class Reporter {
     const facts = { topic, joinRef, event, code: callback, channel: name, error: shown };
     const id = this.#tracer.fail({ step: "crashed", ...facts }, whom);
     if (level !== false) {
-      const what = callback === "stop" ? `${name} stopped` : `${callback} crashed`;
-      this.logger[level]({ id, err: error, topic, channel: name }, `${what} on ${printable(topic)}`);
+      this.logger[level](
+        { id, err: error, topic, channel: name },
+        callback === "stop"
+          ? `${name} stopped on ${printable(topic)}`
+          : `${callback} crashed on ${printable(topic)}`,
+      );
     }
     if (telemetry.channelErrored.hasSubscribers) {
       telemetry.channelErrored.publish({ ...this.#channel(channel), id, callback, error });

@@ -1,12 +1,13 @@
 import type { Cancel, Clock } from "../clock.ts";
 import { Envelope } from "../pubsub/broadcast.ts";
 import type { Answer, DocumentClient } from "./client.ts";
+import { pageOf } from "./recent.ts";
 import { type Carrier, DeliveryTally, note } from "./trace.ts";
 
 /** A session delivers at once if it hasn't for this long: milliseconds for each client, and at most. */
 const INTERVAL_PER_CLIENT = 0.05;
 const MAX_INTERVAL = 20;
-/** Characters of ops in one frame. */
+/** Characters of ops in one frame, and in one write for a client that is caught up. */
 const MAX_FRAME = 64 * 1024;
 /** Characters of ops that are read for a client which is caught up, before it has to drain. */
 const PAGE = 256 * 1024;
@@ -163,6 +164,9 @@ export class Delivery {
   async #pull(client: DocumentClient): Promise<void> {
     if (client.pulling) return;
     client.pulling = true;
+    /** Ops behind the client's cursor, and how many of them it has. */
+    let page: readonly string[] = [];
+    let done = 0;
     try {
       while (!client.ended && !client.paused) {
         if (client.cursor === this.#delivered) {
@@ -174,10 +178,16 @@ export class Delivery {
           if (!(await this.#drained(client))) return this.#stalled(client);
           continue;
         }
-        const read = this.#host.page(client.cursor, this.#delivered, PAGE);
-        const ops = Array.isArray(read) ? read : await read;
-        if (client.ended || client.paused) return;
-        for (const frame of this.#frames(ops)) client.port.send(frame);
+        if (done === page.length) {
+          const read = this.#host.page(client.cursor, this.#delivered, PAGE);
+          page = Array.isArray(read) ? read : await read;
+          done = 0;
+          if (client.ended || client.paused) return;
+        }
+        // A write is over when all of it has left: with small ones a slow client is seen to move.
+        const ops = pageOf(page, done, page.length, MAX_FRAME);
+        done += ops.length;
+        client.port.send(this.#frame(ops));
         if (client.port.tracer.active) {
           const { clientId, cursor } = client;
           note(client.port, "caught_up", { clientId, first: cursor + 1, last: cursor + ops.length });

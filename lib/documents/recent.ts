@@ -1,7 +1,7 @@
 /** What an op costs besides its text, roughly. */
 const OVERHEAD = 64;
 /** A session's latest ops take no more than this, in bytes. */
-const MAX_SESSION_BYTES = 256 * 1024;
+export const MAX_SESSION_BYTES = 256 * 1024;
 
 /** Bounds what all sessions of a node keep of their latest ops: the least recently used give way first. */
 export class RecentBudget {
@@ -27,18 +27,25 @@ export class RecentBudget {
   }
 }
 
-/** The latest ops of a document in their wire form, so that catching up rarely reads the log. */
+/** Ops of a document in their wire form, one behind the other, so that the log needn't be read for them. */
 export class RecentOps {
   readonly #budget: RecentBudget;
+  readonly #max: number;
   #ops: string[] = [];
   /** The first of `#ops` that is kept. */
   #start = 0;
-  /** The sequence number of the last one. */
   #last = 0;
   #bytes = 0;
 
-  constructor(budget: RecentBudget) {
+  /** @param max Bytes, beyond which the oldest ops give way; without it, they only do so to others in the budget. */
+  constructor(budget: RecentBudget, max = Number.POSITIVE_INFINITY) {
     this.#budget = budget;
+    this.#max = max;
+  }
+
+  /** The sequence number of the last one. */
+  get last(): number {
+    return this.#last;
   }
 
   add(ops: readonly string[], last: number): void {
@@ -47,7 +54,7 @@ export class RecentOps {
       this.#bytes += op.length + OVERHEAD;
     }
     this.#last = last;
-    while (this.#bytes > MAX_SESSION_BYTES && this.#ops.length > this.#start) {
+    while (this.#bytes > this.#max && this.#ops.length > this.#start) {
       this.#bytes -= (this.#ops[this.#start++] as string).length + OVERHEAD;
     }
     // What is dropped leaves the array in few large steps.
@@ -67,15 +74,7 @@ export class RecentOps {
     if (after < this.#last - kept || to > this.#last) return null;
     const begin = this.#ops.length - (this.#last - after);
     const end = this.#ops.length - (this.#last - to);
-    const page: string[] = [];
-    let bytes = 0;
-    for (let i = begin; i < end; i++) {
-      const op = this.#ops[i] as string;
-      bytes += op.length;
-      if (page.length > 0 && bytes > maxBytes) break;
-      page.push(op);
-    }
-    return page;
+    return pageOf(this.#ops, begin, end, maxBytes);
   }
 
   clear(): void {
@@ -84,4 +83,14 @@ export class RecentOps {
     this.#bytes = 0;
     this.#budget.used(this, 0);
   }
+}
+
+/** Some of a list's ops, as many as make about `max` characters, and at least one. */
+export function pageOf(ops: readonly string[], begin: number, end: number, max: number): string[] {
+  let size = 0;
+  for (let i = begin; i < end; i++) {
+    size += (ops[i] as string).length;
+    if (i > begin && size > max) return ops.slice(begin, i);
+  }
+  return ops.slice(begin, end);
 }

@@ -9,7 +9,7 @@ import { loadState } from "./load.ts";
 import { type DocumentName, LogTruncated } from "./log/op-log.ts";
 import { OpReader } from "./op-reader.ts";
 import { Ordering } from "./ordering.ts";
-import { RecentOps } from "./recent.ts";
+import { MAX_SESSION_BYTES, RecentOps } from "./recent.ts";
 import { ConnectRefusal, type OpRefusal } from "./refusal.ts";
 import { Silence } from "./silence.ts";
 import type { DocumentState, Summary } from "./state.ts";
@@ -69,7 +69,7 @@ export class Session {
     this.#name = name;
     this.#host = host;
     this.#onEnded = onEnded;
-    this.#recent = new RecentOps(host.recent);
+    this.#recent = new RecentOps(host.recent, MAX_SESSION_BYTES);
     this.#reader = new OpReader(name, host, this.#recent, (error) => this.#fail(error));
     this.#ordering = new Ordering(state, name, {
       log: host.log,
@@ -171,7 +171,9 @@ export class Session {
     const cut = Math.min(upTo ?? covered, covered);
     if (cut === 0) return (await this.#host.log.state(this.#name)).floor;
     await this.#checkpoints.save();
-    return this.#host.log.truncate(this.#name, cut);
+    const floor = await this.#host.log.truncate(this.#name, cut);
+    this.#reader.forget();
+    return floor;
   }
 
   // ── clients ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -444,6 +446,7 @@ export class Session {
     this.#delivery.stop();
     this.#silence.stop();
     this.#recent.clear();
+    this.#reader.stop();
     for (const client of [...this.#local.values()]) {
       this.#forget(client);
       // Who is connecting is answered as any that comes too late.

@@ -195,6 +195,39 @@ for (const vsn of ["1.0.0", "2.0.0"] satisfies PeerVsn[]) {
   });
 }
 
+describe("a large record", () => {
+  it("is read once for a client that needs several pages of it, and for others behind that", async () => {
+    const served = await serveLogged();
+    const ada = await served.enter();
+    const { status } = await ada.submit(
+      ...Array.from({ length: 30 }, (_, i) => `${i} ${"x".repeat(50 * KIB)}`),
+    );
+    expect(status).to.equal("ok");
+    const { reads } = served.log;
+    for (const user of ["bob", "eve"]) {
+      const late = await served.enter({ user, connect: { mode: "read", lastSeenSequenceNumber: 1 } });
+      expect(numbers(await late.caughtUp(31))).to.deep.equal(range(2, 31));
+    }
+    expect(served.log.reads).to.equal(reads + 1);
+    // What is kept of it isn't given out any more when it is truncated.
+    const op = ada.op({ handle: "one", head: null }, { type: "summarize", referenceSequenceNumber: 31 });
+    expect((await ada.ask("submitOp", ada.submission(op))).status).to.equal("ok");
+    await (await served.documents.registry.startOrGet("acme", "doc-1")).truncate();
+    const { response } = await ada.ask("requestOps", { from: 1 });
+    expect(response).to.include({ reason: "resync", floor: 31 });
+  });
+
+  it("isn't kept where maxRecentBytes leave no room for it", async () => {
+    const served = await serveLogged({ documents: { maxRecentBytes: 0 } });
+    const ada = await served.enter();
+    await ada.submit(...Array.from({ length: 30 }, (_, i) => `${i} ${"x".repeat(50 * KIB)}`));
+    const { reads } = served.log;
+    const late = await served.enter({ user: "bob", connect: { mode: "read", lastSeenSequenceNumber: 1 } });
+    expect(numbers(await late.caughtUp(31))).to.deep.equal(range(2, 31));
+    expect(served.log.reads).to.be.above(reads + 2);
+  });
+});
+
 describe("clients that come and go while others write", () => {
   it("get every op once, in order, from wherever they begin", async () => {
     const served = await serveLogged();
