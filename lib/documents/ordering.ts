@@ -9,7 +9,7 @@ import { type ConnectRefusal, OpRefusal } from "./refusal.ts";
 import { movedMinimum, NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
-import { ended, type Joined, type PendingJoin, type Resumed, SYSTEM_BYTES, Waiting } from "./waiting.ts";
+import { type Joined, type PendingJoin, type Resumed, SYSTEM_BYTES, Waiting } from "./waiting.ts";
 
 /** What one record takes at most, in bytes, unless one push alone is larger. */
 const MAX_RECORD = 1024 * 1024;
@@ -65,8 +65,6 @@ export class Ordering {
   readonly #appender: Appender;
   readonly #noops: Noops;
   readonly #waiting: Waiting;
-  /** Joins in the record that is in flight. */
-  #stamped: PendingJoin[] = [];
   /** The last durable op. */
   #head: number;
   #appending = false;
@@ -163,7 +161,6 @@ export class Ordering {
     this.#noops.stop();
     this.#waiting.stop();
     this.#appender.stop();
-    for (const { settle } of this.#stamped.splice(0)) settle(ended());
     this.#tellIdle();
   }
 
@@ -241,7 +238,7 @@ export class Ordering {
 
   #committed({ record, stamp, settle }: Batch): void {
     this.#head = record.last;
-    this.#stamped = [];
+    this.#waiting.stamped = [];
     for (const done of settle) done();
     this.#host.committed(stamp.ops, stamp.answers);
     this.#noops.appended();
@@ -324,7 +321,7 @@ export class Ordering {
       }
     }
     const sequenceNumber = stamp.join(client.clientId, client.detail);
-    this.#stamped.push(pending);
+    this.#waiting.stamped.push(pending);
     settle.push(() => pending.settle({ sequenceNumber, resumed }));
   }
 
