@@ -4,13 +4,21 @@ export { type ChannelCase, channelCase } from "./channel-case.ts";
 export type { Any, AnyClass } from "./match.ts";
 export type { ChannelCaseOptions } from "./options.ts";
 export type { ClientInfo } from "./request.ts";
+export type { Timers } from "./simulation/client-timers.ts";
 export type { Fault, FaultKind } from "./simulation/faults.ts";
-export type { PhoenixChannel, PhoenixPresence, PhoenixPush, PhoenixSocket } from "./simulation/phoenix.ts";
+export type {
+  PhoenixChannel,
+  PhoenixMessage,
+  PhoenixPresence,
+  PhoenixPush,
+  PhoenixSocket,
+} from "./simulation/phoenix.ts";
 export type { Random } from "./simulation/random.ts";
 export type {
   FaultOptions,
   SeedsOptions,
   SimulatedClient,
+  SimulatedServer,
   Simulation,
   SimulationOptions,
 } from "./simulation/simulation.ts";
