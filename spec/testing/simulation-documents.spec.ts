@@ -1,0 +1,134 @@
+import { expect } from "chai";
+import { type Simulation, simulateSeeds } from "../../lib/testing/index.ts";
+import { Random } from "../../lib/testing/simulation/random.ts";
+import { Author, expectConverged, serveDocuments, type World } from "./simulated-documents.ts";
+import { SimulatedEngine } from "./simulated-log.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+/** How long things go wrong. */
+const OVER = 5 * MINUTE;
+
+/** All that a run leaves to chance besides faults and latencies: drawn from the seed too. */
+function newWorld(seed: number, chance: number): World {
+  const random = new Random(seed ^ 0x2545_f491);
+  const exclusive = random.chance(0.5);
+  return { engine: new SimulatedEngine(random, { chance, until: OVER, exclusive }), documents: null };
+}
+
+/** People who write to one document or two, come late, and leave; while the network, the server and the log fail. */
+async function run(simulation: Simulation, world: World, told: string[] = []): Promise<Author[]> {
+  const { random, clock } = simulation;
+  const documents = random.pick([["notes"], ["notes", "plan"]]);
+  const authors: Author[] = [];
+  for (const name of ["ada", "bob", "eve", "zoe"]) {
+    const client = simulation.client(name);
+    const { timers, socket } = client;
+    socket.onMessage(({ topic, event, payload }) => {
+      told.push(`${clock.now()} ${name} ${topic} ${event} ${JSON.stringify(payload)}`);
+    });
+    socket.onClose(({ code }) => told.push(`${clock.now()} ${name} closed ${code}`));
+    const tokens = random.pick([20 * SECOND, 2 * MINUTE, 60 * MINUTE]);
+    const tokenDelay = random.pick([0, 50, 3_000]);
+    // The last one is late.
+    const begins = name === "zoe" ? random.below(OVER) : random.below(SECOND);
+    timers.setTimeout(() => socket.connect(), begins);
+    for (const document of documents) {
+      const author = new Author(simulation, client, document, { tokens, tokenDelay });
+      authors.push(author);
+      for (let left = random.between(5, 25); left > 0; left--) {
+        const burst = random.pick([1, 1, 1, 4]);
+        timers.setTimeout(() => {
+          for (let i = 0; i < burst; i++) author.write();
+        }, begins + random.below(OVER));
+      }
+    }
+  }
+  const leaver = random.pick(["bob", null]);
+  clock.schedule(
+    () => {
+      for (const author of authors) if (author.name === leaver) author.leave();
+    },
+    random.between(OVER / 2, OVER),
+  );
+  for (let stops = random.below(3); stops > 0; stops--) {
+    clock.schedule(() => {
+      void world.documents?.registry.stop("acme", "notes");
+    }, random.below(OVER));
+  }
+  simulation.faults({ count: random.between(4, 14), over: OVER });
+  await simulation.calm();
+  for (const document of documents) {
+    await expectConverged(
+      world,
+      document,
+      authors.filter((author) => author.document === document),
+    );
+  }
+  return authors;
+}
+
+/** A transcript with numbers in place of client ids and keys, which are drawn by the system and not by the seed. */
+function named(told: readonly string[]): string[] {
+  const names = new Map<string, string>();
+  const name = (id: string) => {
+    const known = names.get(id) ?? `#${names.size}`;
+    names.set(id, known);
+    return known;
+  };
+  return told.map((line) => line.replaceAll(/[\w-]{22,}/g, name));
+}
+
+const count = Number(process.env.SEEDS ?? 8);
+/** All of them, or the one that has failed: `SEED=17`. */
+const seeds = process.env.SEED === undefined ? count : [Number(process.env.SEED)];
+
+describe("documents in a simulation", function () {
+  this.timeout(3_600_000);
+
+  it("converge, and no acknowledged op is lost or doubled, whatever goes wrong", async () => {
+    let acknowledged = 0;
+    let resumed = 0;
+    await simulateSeeds(
+      { seeds, world: (seed) => newWorld(seed, 0), serve: serveDocuments },
+      async (simulation, world) => {
+        for (const author of await run(simulation, world)) {
+          acknowledged += author.acknowledged.length;
+          resumed += author.resumed;
+        }
+      },
+    );
+    // What there was to survive.
+    expect(acknowledged).to.be.above(count * 20);
+    expect(resumed).to.be.above(count * 5);
+  });
+
+  it("do so though the log fails, hangs, and loses its answers", async () => {
+    const counts: Record<string, number> = {};
+    await simulateSeeds(
+      { seeds, world: (seed) => newWorld(seed, 0.15), serve: serveDocuments },
+      async (simulation, world) => {
+        await run(simulation, world);
+        for (const [what, count] of Object.entries(world.engine.counts))
+          counts[what] = (counts[what] ?? 0) + count;
+      },
+    );
+    expect(Object.keys(counts)).to.have.members(["failed", "unanswered", "late", "locked"]);
+    for (const [what, count] of Object.entries(counts)) expect(count, what).to.be.above(0);
+  });
+
+  it("are the same again for the same seed, message by message, though the log fails", async () => {
+    const transcript = async (seed: number) => {
+      const told: string[] = [];
+      const world = () => newWorld(seed, 0.15);
+      await simulateSeeds({ seeds: [seed], world, serve: serveDocuments }, async (simulation, its) => {
+        await run(simulation, its, told);
+      });
+      return named(told);
+    };
+    const [first, second, other] = [await transcript(3), await transcript(3), await transcript(4)];
+    expect(first.length).to.be.above(500);
+    expect(second).to.deep.equal(first);
+    expect(other.slice(0, 50)).not.to.deep.equal(first.slice(0, 50));
+  });
+});
