@@ -105,6 +105,8 @@ export class Author {
   readonly #submit: (contents: unknown) => void;
   readonly #client: SimulatedClient;
   #clientId: string | null = null;
+  /** Its latest `connect_document` was answered, and its channel hasn't ended since. */
+  #connected = false;
 
   constructor(
     simulation: Simulation,
@@ -141,6 +143,11 @@ export class Author {
     return this.#clientId;
   }
 
+  /** It isn't connected, and means to be. */
+  get isAway(): boolean {
+    return !this.gone && !this.#connected;
+  }
+
   write(): void {
     if (this.gone) return;
     this.written++;
@@ -155,6 +162,9 @@ export class Author {
 
   /** Notes what the server acknowledges, beside what the client makes of it. */
   #watched(channel: PhoenixChannel): PhoenixChannel {
+    channel.onError(() => {
+      this.#connected = false;
+    });
     const push = channel.push.bind(channel);
     channel.push = (event, payload, timeout) => {
       const sent = push(event, payload, timeout);
@@ -162,6 +172,7 @@ export class Author {
         sent.receive("ok", (reply) => {
           const { clientId, resumed } = reply as { readonly clientId: string; readonly resumed?: object };
           this.#clientId = clientId;
+          this.#connected = true;
           if (resumed !== undefined) this.resumed++;
         });
       }
