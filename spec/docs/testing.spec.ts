@@ -21,6 +21,12 @@ function tests(): string {
   return [example(PAGE, "room.test.ts"), ...rest].join("\n");
 }
 
+/** What the page's tests import. */
+async function writeSources(directory: string): Promise<void> {
+  await writeFile(join(directory, "room.ts"), example(PAGE, "room.ts"));
+  await writeFile(join(directory, "client.mjs"), example("docs/documents.md", "client.mjs"));
+}
+
 /** Runs a file of tests by node's own runner. */
 function runTests(directory: string, file: string): Promise<{ status: number; output: string }> {
   const loader = pathToFileURL(require.resolve("tsx")).href;
@@ -44,16 +50,16 @@ describe("docs/testing.md", function () {
       "junction",
     );
     await writeFile(join(directory, "package.json"), '{"type": "module"}');
-    await writeFile(join(directory, "room.ts"), example(PAGE, "room.ts"));
+    await writeSources(directory);
     await writeFile(join(directory, "room.test.ts"), tests());
     const options = ["--strict", "--noEmit", "--skipLibCheck", "--target", "ES2022", "--module", "NodeNext"];
-    runCompiler([...options, "--types", "node", "room.test.ts"], directory);
+    runCompiler([...options, "--allowJs", "--types", "node", "room.test.ts"], directory);
   });
 
   it("room.ts and room.test.ts, with all other snippets: they run, and pass", async () => {
     const directory = await workshop();
     await writeFile(join(directory, "package.json"), '{"type": "module"}');
-    await writeFile(join(directory, "room.ts"), example(PAGE, "room.ts"));
+    await writeSources(directory);
     await writeFile(join(directory, "room.test.ts"), tests());
     const { status, output } = await runTests(directory, "room.test.ts");
     const count = tests().match(/^test\(/gm)?.length ?? 0;

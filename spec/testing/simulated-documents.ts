@@ -1,4 +1,3 @@
-import { compileFunction } from "node:vm";
 import { expect } from "chai";
 import {
   DocumentChannel,
@@ -57,15 +56,15 @@ type OpenDocument = (
     readonly getToken: () => Promise<string>;
     readonly onOp: (op: SequencedOp) => void;
     readonly onRefused: (refused: { readonly reason: string }) => void;
+    readonly setTimeout: Timers["setTimeout"];
   },
 ) => { readonly channel: PhoenixChannel; readonly submit: (contents: unknown) => void };
 
-const source = example("docs/documents.md", "client.mjs").replace("export function", "function");
-
-/** The client of docs/documents.md, on a machine whose timers it uses. */
-const pageClient = compileFunction(`${source}\nreturn openDocument;`, ["setTimeout"]) as (
-  setTimeout: Timers["setTimeout"],
-) => OpenDocument;
+/** The client of docs/documents.md. */
+const source = example("docs/documents.md", "client.mjs");
+const { openDocument } = (await import(`data:text/javascript,${encodeURIComponent(source)}`)) as {
+  readonly openDocument: OpenDocument;
+};
 
 interface Contents {
   readonly by: string;
@@ -119,7 +118,6 @@ export class Author {
     this.#client = client;
     const { timers, socket } = client;
     const jwt = new Jwt(tenants, { clock: simulation.clock });
-    const openDocument = pageClient(timers.setTimeout);
     const channel = (topic: string) => this.#watched(socket.channel(topic));
     const { submit } = openDocument(
       { channel },
@@ -133,6 +131,7 @@ export class Author {
         },
         onOp: (op) => this.ops.push(op),
         onRefused: (why) => this.refused.push(why),
+        setTimeout: timers.setTimeout,
       },
     );
     this.#submit = submit;
