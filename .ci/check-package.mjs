@@ -28,15 +28,15 @@ async function check(name, body) {
   }
 }
 
-/** Starts a host app, which prints its port, and runs the official client against it. */
-async function serves(file) {
+/** Starts a host app, which prints its port, and calls back while it runs. */
+async function serving(file, use) {
   const host = spawn(process.execPath, [file], { cwd: scratch, stdio: ["ignore", "pipe", "inherit"] });
   try {
     const port = await new Promise((resolve, reject) => {
       host.stdout.once("data", (data) => resolve(data.toString().trim()));
       host.once("exit", (code) => reject(new Error(`${file} exited with ${code}`)));
     });
-    run(process.execPath, ["client.mjs", port], scratch);
+    use(port);
   } finally {
     host.kill();
   }
@@ -54,6 +54,7 @@ try {
   const packages = [
     "express",
     "fastify",
+    "lmdb",
     "mocha",
     "phoenix",
     "typescript",
@@ -77,16 +78,18 @@ try {
   );
 
   for (const file of readdirSync(scratch).filter((name) => name.startsWith("serve-"))) {
-    await check(`${file} serves the official client`, () => serves(file));
+    await check(`${file} serves the official client`, () =>
+      serving(file, (port) => run(process.execPath, ["client.mjs", port], scratch)),
+    );
   }
   for (const [runner, args, passes] of [
-    ["mocha", ["node_modules/mocha/bin/mocha.js", "kit-mocha.mjs"], /3 passing/],
+    ["mocha", ["node_modules/mocha/bin/mocha.js", "kit-mocha.mjs"], /4 passing/],
     [
       "vitest",
       ["node_modules/vitest/vitest.mjs", "run", "./kit-vitest.mjs", "--config", "vitest.config.mjs"],
-      /4 passed/,
+      /5 passed/,
     ],
-    ["node:test", ["--test", "kit-node-test.mjs"], /pass 3\n/],
+    ["node:test", ["--test", "kit-node-test.mjs"], /pass 4\n/],
   ]) {
     await check(`the test kit runs under ${runner}`, () => {
       const output = run(process.execPath, args, scratch);
@@ -94,6 +97,16 @@ try {
       if (!passes.test(output)) throw new Error(output);
     });
   }
+  await check("documents outlive their server, on LMDB", () =>
+    run(process.execPath, ["documents.mjs", join(scratch, "data")], scratch),
+  );
+  await check("the command line says its version, and the doctor finds a host healthy", () =>
+    serving("serve-http.mjs", (port) => {
+      const bin = join("node_modules", ".bin", "phoenix-channels-server");
+      run(bin, ["--version"], scratch);
+      run(bin, ["doctor", `ws://127.0.0.1:${port}/socket`, "--topic", "room:lobby"], scratch);
+    }),
+  );
   await check("a typed host app compiles", () =>
     run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."], scratch),
   );

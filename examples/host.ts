@@ -38,6 +38,8 @@ export async function startHost(options: HostOptions, mounts: readonly Mount[]):
   const { port, host = "127.0.0.1", closeTimeoutMs = 5_000, logger } = options;
   const assets = await sharedAssets();
   const endpoint = new Endpoint({ logger });
+  // For this machine only.
+  endpoint.inspect("/inspector");
   const apps: App[] = [];
   const closeApps = async () => {
     for (const app of apps.splice(0).reverse()) await app.close();

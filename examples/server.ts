@@ -15,7 +15,7 @@ const logger = {
 };
 
 const host = await startHost({ port: Number(PORT), host: HOST, logger }, [
-  documents({ dataDir: join(DATA_DIR, "documents") }),
+  documents({ dataDir: join(DATA_DIR, "documents"), logger }),
   chat({ dataDir: join(DATA_DIR, "chat") }),
 ]).catch((error: unknown) => {
   console.error(`The examples can't start: ${error instanceof Error ? error.message : error}`);
@@ -23,6 +23,7 @@ const host = await startHost({ port: Number(PORT), host: HOST, logger }, [
 });
 console.log(`The documents are at ${host.url}`);
 console.log(`The chat is at ${host.url}chat/`);
+console.log(`The inspector is at ${host.url}inspector/`);
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   // A second signal finds no listener, and ends the process at once.

@@ -12,6 +12,7 @@ import type { Envelope } from "./pubsub/broadcast.ts";
 import { error, type NoReply, type Reply, type Stop } from "./reply.ts";
 import { assertSchema, isPromise, type Schema, type Validated, validate } from "./schema.ts";
 import type { Socket } from "./socket.ts";
+import type { Tracer, Whom } from "./tracing.ts";
 
 /** What `join` returns. */
 export type JoinResult = Reply<"ok"> | Reply<"error">;
@@ -70,6 +71,9 @@ export interface ChannelContext {
   subscribe(topic: string, fastlane: boolean): void;
   unsubscribe(topic: string): void;
   readonly ended: boolean;
+  /** Where a trace is told of steps, and about whom. */
+  readonly tracer: Tracer;
+  readonly whom: Whom;
   /** Calls back when the channel ends, before terminate, or when its join is refused. Returns what takes it back. */
   onEnd(callback: () => void): Cancel;
   unhandled(kind: "event" | "message", what: string): void;

@@ -7,9 +7,11 @@ import { type Cancel, type Clock, systemClock } from "./clock.ts";
 import { assertEvent, assertTopic } from "./connection/arguments.ts";
 import { CLOSE } from "./connection/close-codes.ts";
 import { Counters } from "./connection/counters.ts";
+import { type InspectOptions, Inspector } from "./debug/inspector/inspector.ts";
 import type { Trace, TraceOptions } from "./debug/trace.ts";
 import { EndpointTracer, type Explanation } from "./debug/tracer.ts";
 import { ConfigError, describe, StateError } from "./errors.ts";
+import type { Inspectable } from "./inspectable.ts";
 import { filterParameters, guardedLogger, type Logger, quietLogger } from "./logger.ts";
 import { Mount, type MountHost, type MountMatch, type MountOptions, pathSegments } from "./mount.ts";
 import { checkOptions, having, integer, type OptionCheck, strings } from "./options.ts";
@@ -57,6 +59,10 @@ export interface EndpointStats {
   readonly bufferedBytes: number;
   /** Messages that wait in mailboxes, behind slow handlers. */
   readonly queued: number;
+  /** Sessions of documents that run on this node. */
+  readonly documents: number;
+  /** Pushes of ops that wait for the documents' log. */
+  readonly queuedOps: number;
   readonly draining: boolean;
   /** Since the endpoint was made: frames from and to clients, and their bytes. */
   readonly framesIn: number;
@@ -95,6 +101,8 @@ export interface EndpointInternals {
   readonly logger: Logger;
   /** Takes the steps of parts that stand on channels. */
   readonly tracer: Tracer;
+  /** Lets `stats()` and the inspector look at a part. */
+  show(part: Inspectable): void;
   readonly mounts: readonly Mount[];
   /** Hides what filterParameters name. */
   filter(value: unknown): unknown;
@@ -124,6 +132,7 @@ export class Endpoint {
       clock: endpoint.#clock,
       logger: endpoint.#logger,
       tracer: endpoint.#tracer,
+      show: (part) => endpoint.#shown.add(part),
       mounts: endpoint.#mounts,
       filter: endpoint.#mountHost.filter,
       onClose: (callback) => endpoint.#onClose.push(callback),
@@ -144,6 +153,8 @@ export class Endpoint {
   readonly #mountHost: MountHost;
   readonly #counters = new Counters();
   readonly #mounts: Mount[] = [];
+  readonly #shown = new Set<Inspectable>();
+  readonly #inspectors: Inspector[] = [];
   /** What undoes each `attach`. */
   readonly #servers = new Map<Server, () => void>();
   #ownServer: Server | null = null;
@@ -192,13 +203,7 @@ export class Endpoint {
    */
   socket(path: string, socketClass: SocketClass, options?: MountOptions): void {
     this.#assertOpen("socket");
-    if (typeof path !== "string" || !path.startsWith("/") || path.includes("?")) {
-      throw new ConfigError(
-        "invalid_argument",
-        `a socket's path begins with a slash, as "/socket"; got ${describe(path)}`,
-      );
-    }
-    const normal = `/${pathSegments(path).join("/")}`;
+    const normal = checkedPath(path, "a socket's path", "/socket");
     if (this.#mounts.some((mount) => mount.path === normal)) {
       throw new ConfigError("invalid_argument", `a socket is mounted at ${normal} already`);
     }
@@ -296,7 +301,8 @@ export class Endpoint {
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const found = this.#match(request);
-    if (found === null) return false;
+    if (found === null)
+      return this.#inspectors.some((inspector) => inspector.handleUpgrade(request, socket, head));
     found.mount.upgrade(request, socket, head, found.match, this.#draining !== null);
     return true;
   }
@@ -308,7 +314,8 @@ export class Endpoint {
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
     const found = this.#match(request);
-    if (found === null) return false;
+    if (found === null)
+      return this.#inspectors.some((inspector) => inspector.handleRequest(request, response));
     found.mount.request(request, response, found.match, this.#draining !== null);
     return true;
   }
@@ -465,6 +472,7 @@ export class Endpoint {
     await this.#listening?.catch(() => {});
     await this.drain(options);
     await Promise.all(this.#mounts.map((mount) => mount.closed()));
+    await Promise.all(this.#inspectors.map((inspector) => inspector.close()));
     for (const [server, detach] of this.#servers) if (server !== this.#ownServer) detach();
     const server = this.#ownServer;
     if (server !== null) {
@@ -502,6 +510,35 @@ export class Endpoint {
     return this.#tracer.explain(id);
   }
 
+  /**
+   * Serves a web page at `path` that shows what this node does: its sockets, channels, topics, presences and documents,
+   * and the flow of their messages as it happens. Without `authorize` it is for this machine only.
+   *
+   * Security: it shows what clients send, but for what `filterParameters` name. Behind a proxy, on which every client
+   * seems to come from this machine, give `authorize`.
+   *
+   * @throws ConfigError (`invalid_argument`, `invalid_option`, `unknown_option`), StateError (`closed`)
+   */
+  inspect(path: string, options?: InspectOptions): void {
+    this.#assertOpen("inspect");
+    const normal = checkedPath(path, "an inspector's path", "/inspector");
+    if (this.#inspectors.some((inspector) => inspector.path === normal)) {
+      throw new ConfigError("invalid_argument", `an inspector is mounted at ${normal} already`);
+    }
+    const host = {
+      endpoint: this,
+      tracer: this.#tracer,
+      pubsub: this.#pubsub,
+      logger: this.#logger,
+      filter: this.#mountHost.filter,
+      parts: this.#shown,
+      connections: () => this.#mounts.flatMap((mount) => [...mount.connections]),
+    };
+    // What it sends itself goes through an endpoint of its own, so that it doesn't see itself.
+    const own = (logger: Logger) => new Endpoint({ clock: this.#clock, logger });
+    this.#inspectors.push(new Inspector(normal, options, host, own));
+  }
+
   /** What this node holds at the moment. */
   stats(): EndpointStats {
     let channels = 0;
@@ -516,12 +553,22 @@ export class Endpoint {
         queued += connection.queued;
       }
     }
+    let documents = 0;
+    let queuedOps = 0;
+    for (const part of this.#shown) {
+      for (const document of part.documents?.() ?? []) {
+        documents++;
+        queuedOps += document.queued;
+      }
+    }
     return {
       connections,
       channels,
       topics: this.#pubsub.size,
       bufferedBytes,
       queued,
+      documents,
+      queuedOps,
       draining: this.#draining !== null,
       ...this.#counters,
     };
@@ -531,6 +578,16 @@ export class Endpoint {
     if (this.#closing !== null)
       throw new StateError("closed", `${call}: the endpoint is closed; make a new one`);
   }
+}
+
+function checkedPath(path: unknown, what: string, example: string): string {
+  if (typeof path === "string" && path.startsWith("/") && !path.includes("?")) {
+    return `/${pathSegments(path).join("/")}`;
+  }
+  throw new ConfigError(
+    "invalid_argument",
+    `${what} begins with a slash, as "${example}"; got ${describe(path)}`,
+  );
 }
 
 /** Node takes text for the path of a pipe, and nothing for any port. */

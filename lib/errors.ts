@@ -17,7 +17,7 @@ export class ChannelsError extends Error {
  * An option, a static of a class or the argument of a call is not what the API takes.
  *
  * Codes: `invalid_option`, `unknown_option`, `invalid_channel`, `invalid_socket`, `invalid_argument`,
- * `invalid_handler`.
+ * `invalid_handler`; of `replay`, `invalid_trace` and `unreplayable_trace`.
  */
 export class ConfigError extends ChannelsError {}
 

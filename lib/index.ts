@@ -10,6 +10,7 @@ export type {
 export { Channel } from "./channel.ts";
 export type { Cancel, Clock } from "./clock.ts";
 export type { RateLimit } from "./connection/rate-limit.ts";
+export type { InspectOptions } from "./debug/inspector/inspector.ts";
 export type { Trace, TraceOptions } from "./debug/trace.ts";
 export type { Explanation } from "./debug/tracer.ts";
 export type { DrainOptions, EndpointOptions, EndpointStats } from "./endpoint.ts";

@@ -30,6 +30,8 @@ const FROM_STATS: readonly [
   ["channels", "Channels joined or joining", (s) => s.channels],
   ["topics", "Topics with a subscriber on this node", (s) => s.topics],
   ["queued_messages", "Messages that wait behind slow handlers", (s) => s.queued],
+  ["documents", "Sessions of documents on this node", (s) => s.documents],
+  ["queued_ops", "Pushes of ops that wait for the documents' log", (s) => s.queuedOps],
   ["buffered_bytes", "Bytes that wait for clients", (s) => s.bufferedBytes],
   ["frames_in_total", "Frames from clients", (s) => s.framesIn, true],
   ["frames_out_total", "Frames to clients", (s) => s.framesOut, true],

@@ -5,7 +5,7 @@ import type { HandlerResult, RefusalCause } from "./telemetry.ts";
 
 /*
  * The steps of a trace, and what the parts of the library need of who records them. Every step is plain JSON: names
- * are cut after 256 characters, payloads after 2,048, and what filterParameters name is hidden.
+ * are cut after 256 characters, payloads after 2,048 or `maxPayload`, and what filterParameters name is hidden.
  */
 
 /** What all steps say. What doesn't apply is absent, or null. */
@@ -182,8 +182,11 @@ export interface BroadcastStep extends Step, Shown {
   readonly skipped: readonly Skipped[];
 }
 
-/** A frame is written to a client; of a broadcast, those to the first 20, and to who the trace asks for. */
-export interface FrameOutStep extends Step {
+/**
+ * A frame is written to a client; of a broadcast, those to the first 20, and to who the trace asks for. What was sent
+ * is in the step before it (`reply`, `push`, `broadcast`); here only if there is none, as with documents.
+ */
+export interface FrameOutStep extends Step, Shown {
   readonly step: "frame_out";
   readonly of: "reply" | "push" | "broadcast";
   /** Characters of a text, bytes of a binary frame; of a broadcast, its payload's. */

@@ -102,6 +102,8 @@ describe("collectMetrics", () => {
       phoenix_channels: 1,
       phoenix_topics: 1,
       phoenix_queued_messages: 0,
+      phoenix_documents: 0,
+      phoenix_queued_ops: 0,
       phoenix_buffered_bytes: 0,
       phoenix_dropped_messages_total: 0,
       phoenix_rate_limited_messages_total: 0,

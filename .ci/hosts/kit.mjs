@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Endpoint } from "phoenix-channels-server";
 import { channelCase, simulateSeeds } from "phoenix-channels-server/testing";
+import { documentCase } from "phoenix-channels-server/testing/documents";
 import { UserSocket } from "./sockets.mjs";
 
 export function kitTests({ test, afterEach }) {
@@ -34,6 +35,14 @@ export function kitTests({ test, afterEach }) {
       await simulation.calm();
       assert.equal(room.state, "joined");
     });
+  });
+
+  test("an op of a document is answered, and gets to the other client", async () => {
+    kit = documentCase();
+    const ada = await kit.connectDocument();
+    const ben = await kit.connectDocument();
+    await ada.assertReply(ada.submitOp({ contents: "hi" }), "ok");
+    await ben.assertOp({ contents: "hi" });
   });
 
   test("time is virtual, and a failure says what was sent", async () => {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "phoenix-channels-server";
 import type { Claims, DocumentScope, Documents, Jwt } from "phoenix-channels-server/documents";
 import { HEADERS } from "../assets.ts";
 import { personOf } from "../identity.ts";
@@ -20,6 +21,7 @@ export interface ApiParts {
   readonly snapshots: Snapshots;
   /** Seconds. */
   readonly tokenLasts: number;
+  readonly logger: Logger | undefined;
 }
 
 /** What is asked for by HTTP, beside the channels: tokens, and the bytes of snapshots. */
@@ -35,9 +37,10 @@ export class Api {
     const answer = this.#route(path, request);
     if (answer === null) return false;
     answer
-      .catch((error: unknown) => {
-        if (error instanceof Refused) return error;
-        throw error;
+      .catch((err: unknown) => {
+        if (err instanceof Refused) return err;
+        if (!response.destroyed) this.#parts.logger?.error({ err, path }, "a request failed");
+        return new Refused(500, "The server has failed.");
       })
       .then((result) => {
         const { status, body } = result;
@@ -50,9 +53,7 @@ export class Api {
           "Content-Length": bytes.length,
         });
         response.end(bytes);
-      })
-      // A client that went away meanwhile, or a disk that fails.
-      .catch(() => response.destroy());
+      });
     return true;
   }
 

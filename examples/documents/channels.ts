@@ -27,10 +27,14 @@ export class LibraryChannel extends Channel<{ library: Library }, DocumentsSocke
 
   static {
     this.on("create", async function () {
-      const entry = await this.assigns.library.create();
-      if (entry === null) return error({ reason: "There are too many documents already." });
-      this.broadcast("document", entry);
-      return ok({ id: entry.id });
+      try {
+        const entry = await this.assigns.library.create();
+        if (entry === null) return error({ reason: "There are too many documents already." });
+        this.broadcast("document", entry);
+        return ok({ id: entry.id });
+      } catch {
+        return error({ reason: "The server could not save it." });
+      }
     });
   }
 }

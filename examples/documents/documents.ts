@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Logger } from "phoenix-channels-server";
 import { Documents, Jwt, TenantSecrets } from "phoenix-channels-server/documents";
 import { LmdbOpLog } from "phoenix-channels-server/lmdb";
 import { type Assets, importMap } from "../assets.ts";
@@ -17,16 +18,19 @@ export interface DocumentsAppOptions {
   readonly dataDir: string;
   /** Seconds that a token lasts. An open page gets the next one in time. @default 3_600 */
   readonly tokenLasts?: number;
+  readonly logger?: Logger;
   /** Milliseconds that clients have to hear of the end. @default 5_000 */
   readonly closeTimeoutMs?: number;
 }
 
 /** The documents: their page at `/` and `/d/<id>`, their channels, their log and snapshots. */
 export function documents(options: DocumentsAppOptions): Mount {
-  const { dataDir, tokenLasts = 3_600, closeTimeoutMs = 5_000 } = options;
+  const { dataDir, tokenLasts = 3_600, closeTimeoutMs = 5_000, logger } = options;
   return async (endpoint, assets) => {
     await mkdir(dataDir, { recursive: true });
-    const library = await Library.open(join(dataDir, "library.json"));
+    const library = await Library.open(join(dataDir, "library.json"), (err) => {
+      logger?.error({ err }, "the list of documents couldn't be saved");
+    });
     const snapshots = new Snapshots(join(dataDir, "snapshots"));
     await addAssets(assets);
 
@@ -53,7 +57,7 @@ export function documents(options: DocumentsAppOptions): Mount {
       rateLimit: { limit: 1_000, interval: 10_000 },
     });
 
-    const api = new Api({ jwt: new Jwt(tenants), store, library, snapshots, tokenLasts });
+    const api = new Api({ jwt: new Jwt(tenants), store, library, snapshots, tokenLasts, logger });
     return {
       handleRequest: (path, request, response) => {
         if (api.handleRequest(path, request, response)) return true;

@@ -24,19 +24,26 @@ export class Library {
   readonly #entries: Map<string, Entry>;
   #saving: Promise<void> | null = null;
   #unsaved = false;
+  readonly #onError: (error: unknown) => void;
 
-  private constructor(path: string, entries: readonly Entry[]) {
+  private constructor(path: string, entries: readonly Entry[], onError: (error: unknown) => void) {
     this.#path = path;
+    this.#onError = onError;
     this.#entries = new Map(entries.map((entry) => [entry.id, entry]));
   }
 
-  static async open(path: string): Promise<Library> {
+  /**
+   * Opens a library, or begins one.
+   *
+   * @param onError Told if a change can't be written. The next write has it too.
+   */
+  static async open(path: string, onError: (error: unknown) => void = () => {}): Promise<Library> {
     await mkdir(dirname(path), { recursive: true });
     const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return "[]";
       throw error;
     });
-    return new Library(path, z.array(Entry).parse(JSON.parse(text)));
+    return new Library(path, z.array(Entry).parse(JSON.parse(text)), onError);
   }
 
   /** All documents, the last changed first. */
@@ -55,7 +62,12 @@ export class Library {
     const now = Date.now();
     const entry = { id, title: "", excerpt: "", createdAt: now, changedAt: now };
     this.#entries.set(id, entry);
-    await this.#save();
+    try {
+      await this.#save();
+    } catch (error) {
+      this.#entries.delete(id);
+      throw error;
+    }
     return entry;
   }
 
@@ -70,34 +82,35 @@ export class Library {
       changedAt: at,
     };
     this.#entries.set(id, changed);
-    this.#saveSoon();
+    this.#save().catch(this.#onError);
     return changed;
   }
 
-  /** Waits until all is in the file. */
+  /** Waits until all is in the file, or can't be. */
   async close(): Promise<void> {
-    await (this.#unsaved ? this.#save() : this.#saving);
-  }
-
-  /** The list is a convenience, and written anew when it can be: a disk that fails costs no text. */
-  #saveSoon(): void {
-    this.#save().catch(() => {});
+    await (this.#unsaved ? this.#save() : this.#saving)?.catch(this.#onError);
   }
 
   /** One write at a time; what changes meanwhile is in the next. */
   #save(): Promise<void> {
     this.#unsaved = true;
-    this.#saving ??= this.#write().finally(() => {
-      this.#saving = null;
-    });
+    this.#saving ??= this.#write();
     return this.#saving;
   }
 
   async #write(): Promise<void> {
-    while (this.#unsaved) {
-      this.#unsaved = false;
-      await writeFile(`${this.#path}.new`, JSON.stringify([...this.#entries.values()]));
-      await rename(`${this.#path}.new`, this.#path);
+    try {
+      while (this.#unsaved) {
+        this.#unsaved = false;
+        await writeFile(`${this.#path}.new`, JSON.stringify([...this.#entries.values()]));
+        await rename(`${this.#path}.new`, this.#path);
+      }
+    } catch (error) {
+      this.#unsaved = true;
+      throw error;
+    } finally {
+      // In the very step that has looked for more.
+      this.#saving = null;
     }
   }
 }

@@ -8,7 +8,7 @@ import type { Envelope } from "../pubsub/broadcast.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
-import type { Delivery } from "../tracing.ts";
+import type { Delivery, Tracer, Whom } from "../tracing.ts";
 import { assertEvent } from "./arguments.ts";
 import type { ChannelProcess, Info } from "./channel-process.ts";
 
@@ -41,6 +41,14 @@ export class ChannelHandle implements ChannelContext {
 
   get endpoint(): Endpoint {
     return this.#process.connection.host.report.endpoint;
+  }
+
+  get tracer(): Tracer {
+    return this.#process.connection.host.tracer;
+  }
+
+  get whom(): Whom {
+    return this.#process.whom;
   }
 
   get signal(): AbortSignal {
@@ -242,8 +250,9 @@ export class ChannelHandle implements ChannelContext {
     const { topic, joinRef, whom, connection } = this.#process;
     const facts = { topic, joinRef, event };
     if (delivery === "sent") {
+      const { tracer } = connection.host;
       const frame = { of: "broadcast", size: payload.length, binary: typeof payload !== "string" } as const;
-      connection.host.tracer.step({ step: "frame_out", ...facts, ...frame }, whom);
+      tracer.step({ step: "frame_out", ...facts, ...frame, ...tracer.shownEncoded(payload) }, whom);
     } else if (delivery === "slow" || delivery === "uncarried" || delivery === "closed") {
       connection.host.tracer.step({ step: "lost", ...facts, why: delivery }, whom);
     }

@@ -104,6 +104,11 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     return this.#state;
   }
 
+  /** When the join came, then when it was joined. */
+  get since(): number {
+    return this.#since;
+  }
+
   get queued(): number {
     return this.#mailbox.length + (this.#door?.length ?? 0);
   }

@@ -41,7 +41,8 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   readonly #rate: RateMeter | null;
   /** What counts its messages; one for all channels of a class, so that joining again doesn't begin anew. */
   #meters: Map<RateLimiter, RateMeter> | null = null;
-  readonly #since: number;
+  /** When it connected. */
+  readonly since: number;
   /** What the server closed with, and the id by which the log and `explain` know it. */
   #closing: { readonly close: Close; readonly id: string } | null = null;
   /** The transport has ended. */
@@ -62,7 +63,7 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   ) {
     super(host, id, serializer, transport);
     this.socket = socket;
-    this.#since = host.clock.now();
+    this.since = host.clock.now();
     this.#rate = this.meter(host.rateLimiter);
     if (id !== null) void host.pubsub.subscribe(id, this);
   }
@@ -70,6 +71,11 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   /** The number of channels that are joined or joining. */
   get channels(): number {
     return this.#channels.size;
+  }
+
+  /** The channels that are joined or joining. */
+  get processes(): Iterable<ChannelProcess> {
+    return this.#channels.values();
   }
 
   /** Messages that wait for handlers. */
@@ -167,17 +173,17 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     this.#gone = true;
     const { report } = this.host;
     if (this.#closing === null) {
-      const id = report.ending(this, code, reason, this.#since);
+      const id = report.ending(this, code, reason, this.since);
       this.closed = true;
       this.#unsubscribe();
       const why = reason === "" ? String(code) : reason;
       for (const process of [...this.#channels.values()]) {
         process.endGently({ kind: "closed", reason: why });
       }
-      report.closed(this, code, reason, this.#since, id);
+      report.closed(this, code, reason, this.since, id);
     } else {
       const { close, id } = this.#closing;
-      report.closed(this, close.code, close.reason ?? "", this.#since, id);
+      report.closed(this, close.code, close.reason ?? "", this.since, id);
     }
     this.host.ended(this);
     if (this.#live === 0) this.#settled();
@@ -377,7 +383,7 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   close(close: Close, details: object = {}): void {
     if (this.closed) return;
     this.closed = true;
-    const id = this.host.report.closing(this, close, this.#since, details);
+    const id = this.host.report.closing(this, close, this.since, details);
     this.#closing = { close, id };
     const { code, reason = "", why } = close;
     this.transport.close(code, reason);

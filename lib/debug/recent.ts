@@ -47,8 +47,10 @@ const MAX_EARLIER = 10;
 export class Failures {
   readonly #kinds = new Map<FailureStep["step"], { readonly ring: FailureStep[]; next: number }>();
   readonly #byId = new Map<string, FailureStep[]>();
+  readonly #counts = new Map<FailureStep["step"], number>();
 
   add(failure: FailureStep): void {
+    this.#counts.set(failure.step, this.count(failure.step) + 1);
     let kind = this.#kinds.get(failure.step);
     if (kind === undefined) {
       kind = { ring: [], next: 0 };
@@ -65,6 +67,16 @@ export class Failures {
 
   of(id: string): readonly FailureStep[] {
     return this.#byId.get(id) ?? [];
+  }
+
+  /** How many there were of a kind, also those that are forgotten. */
+  count(kind: FailureStep["step"]): number {
+    return this.#counts.get(kind) ?? 0;
+  }
+
+  /** Those that are kept, the latest first. */
+  latest(): FailureStep[] {
+    return [...this.#kinds.values()].flatMap(({ ring }) => ring).sort((a, b) => b.seq - a.seq);
   }
 
   /** The latest on a connection that came before a step. */

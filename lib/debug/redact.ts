@@ -12,6 +12,7 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-
 
 /** Shorter ones would be found everywhere. */
 const MIN_HIDDEN = 4;
+const MIN_GUESSED = 8;
 const MAX_SHOWN = 8;
 const MAX_BRIEF = 500;
 
@@ -34,11 +35,29 @@ export class Redactor {
   /** Hides a token wherever it turns up, also encoded. */
   hideToken(token: string): void {
     this.#hide(token, shortened(token));
+    // What a JWT says may be shown, and its signature beside that would make it whole.
+    const signature = token.split(".")[2];
+    if (signature !== undefined) this.hideSecret(signature);
   }
 
   /** Hides a secret: not a character of it is shown. */
   hideSecret(secret: string): void {
     this.#hide(secret, `… (${secret.length} characters)`);
+  }
+
+  /** Hides what may be a secret by its place. Short ones are words more often. */
+  hideGuessed(value: string): void {
+    if (value.length >= MIN_GUESSED) this.hideSecret(value);
+  }
+
+  /** Hides the texts in a payload whose keys name a secret. */
+  hideIn(payload: unknown): void {
+    if (typeof payload !== "object" || payload === null) return;
+    for (const [key, value] of Object.entries(payload)) {
+      const isSecret = WORDS.some((word) => key.toLowerCase().includes(word));
+      if (isSecret && typeof value === "string") this.hideGuessed(value);
+      else this.hideIn(value);
+    }
   }
 
   /** One printable line, without secrets. */
@@ -85,6 +104,7 @@ export class Redactor {
       value,
       JSON.stringify(value).slice(1, -1),
       encodeURIComponent(value.toWellFormed()),
+      new URLSearchParams([["", value]]).toString().slice(1),
       bytes.toString("base64url"),
       bytes.toString("base64"),
     ];

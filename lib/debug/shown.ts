@@ -4,10 +4,12 @@ import type { Shown, ShownError } from "../tracing.ts";
 /** Characters of a topic, an event, a ref or a reason. */
 const MAX_NAME = 256;
 /** Characters of a payload's JSON. */
-const MAX_PAYLOAD = 2_048;
+export const MAX_PAYLOAD = 2_048;
 const MAX_MESSAGE = 1_000;
 /** What is longer isn't parsed in order to be shown: filtering it would take too long. */
 const MAX_PARSED = 64 * 1024;
+
+type Filter = (value: unknown) => unknown;
 
 /** Cuts a text. The rest can be collected: the part of a string that `slice` gives keeps all of it alive. */
 export function cut(text: string, max = MAX_NAME): string {
@@ -15,8 +17,8 @@ export function cut(text: string, max = MAX_NAME): string {
 }
 
 /** A value as a step shows it: filtered, plain JSON, and short. */
-export function shown(value: unknown, filter: (value: unknown) => unknown, size = 0): Shown {
-  if (size > MAX_PARSED) return { payload: `<${size} bytes>` };
+export function shown(value: unknown, filter: Filter, size = 0, max = MAX_PAYLOAD): Shown {
+  if (size > Math.max(max, MAX_PARSED)) return { payload: `<${size} bytes>` };
   let json: string | undefined;
   try {
     json = JSON.stringify(filter(value), (_key, part) => (part instanceof Error ? shownError(part) : part));
@@ -25,16 +27,16 @@ export function shown(value: unknown, filter: (value: unknown) => unknown, size 
     return { payload: "<unreadable>" };
   }
   if (json === undefined) return {};
-  if (json.length > MAX_PAYLOAD) return { payload: cut(json, MAX_PAYLOAD), cut: json.length };
+  if (json.length > max) return { payload: cut(json, max), cut: json.length };
   // A copy: what the client sent is the app's by now, and may change.
   return { payload: JSON.parse(json) as unknown };
 }
 
-export function shownEncoded(payload: EncodedPayload, filter: (value: unknown) => unknown): Shown {
-  if (typeof payload !== "string" || payload.length > MAX_PARSED) {
+export function shownEncoded(payload: EncodedPayload, filter: Filter, max = MAX_PAYLOAD): Shown {
+  if (typeof payload !== "string" || payload.length > Math.max(max, MAX_PARSED)) {
     return { payload: `<${payload.length} bytes>` };
   }
-  return shown(JSON.parse(payload), filter);
+  return shown(JSON.parse(payload), filter, 0, max);
 }
 
 export function shownError(error: unknown): ShownError {

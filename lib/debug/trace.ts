@@ -16,7 +16,15 @@ export interface TraceOptions {
   readonly id?: string;
   /** Steps kept for a reader that is behind; then the oldest are dropped. @default 10_000 */
   readonly maxSteps?: number;
+  /**
+   * Characters of JSON after which payloads are cut. Of several traces, the largest counts, as they share steps.
+   * @default 2_048
+   */
+  readonly maxPayload?: number;
 }
+
+/** Four times what a client's frame may have by default. */
+const MAX_PAYLOAD_OPTION = 2 ** 22;
 
 const text: OptionCheck<string> = (value, name) => {
   if (typeof value === "string" && value !== "") return value;
@@ -33,6 +41,7 @@ const TRACE_OPTIONS = {
   connection: integer(1, "connections"),
   id: text,
   maxSteps: integer(1, "steps"),
+  maxPayload: integer(0, "characters", MAX_PAYLOAD_OPTION),
 };
 
 /** The ids of messages that matched, whose further steps are told too. */
@@ -107,6 +116,11 @@ export class Trace implements AsyncIterable<TraceStep> {
   /** The steps as lines of JSON, for a file: `pipeline(trace.toJSONL(), createWriteStream("trace.jsonl"))`. */
   async *toJSONL(): AsyncGenerator<string, void, undefined> {
     for await (const step of this) yield `${JSON.stringify(step)}\n`;
+  }
+
+  /** @internal */
+  get maxPayload(): number {
+    return this.#options.maxPayload ?? 0;
   }
 
   /** @internal Whether it asks for this client. */

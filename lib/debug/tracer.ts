@@ -14,7 +14,7 @@ import type {
   Whom,
 } from "../tracing.ts";
 import { Failures, RecentSteps } from "./recent.ts";
-import { cut, shown, shownEncoded, shownError } from "./shown.ts";
+import { cut, MAX_PAYLOAD, shown, shownEncoded, shownError } from "./shown.ts";
 import { Trace, type TraceOptions } from "./trace.ts";
 
 /** Steps kept while there is a trace, for what a filter finds late and for `explain`. */
@@ -54,6 +54,7 @@ export class EndpointTracer implements Tracer {
   /** Whose join has begun and isn't answered, by topic. */
   readonly #joining = new Map<string, Set<Whom>>();
   #active = false;
+  #maxPayload = MAX_PAYLOAD;
   #ids = 0;
   #seq = 0;
   #connections = 0;
@@ -71,6 +72,7 @@ export class EndpointTracer implements Tracer {
     if (this.#closed) trace.close();
     else this.#traces.add(trace);
     this.#active = this.#traces.size > 0;
+    this.#measure();
     return trace;
   }
 
@@ -88,6 +90,15 @@ export class EndpointTracer implements Tracer {
     return { id, failure, steps, earlier: this.#failures.before(failure ?? first) };
   }
 
+  get now(): number {
+    return this.#clock.now();
+  }
+
+  /** What has failed, with or without a trace. */
+  get failures(): Failures {
+    return this.#failures;
+  }
+
   close(): void {
     this.#closed = true;
     for (const trace of [...this.#traces]) trace.close();
@@ -95,12 +106,17 @@ export class EndpointTracer implements Tracer {
 
   #ended(trace: Trace): void {
     this.#traces.delete(trace);
+    this.#measure();
     if (this.#traces.size > 0 || !this.#active) return;
     this.#active = false;
     this.#context.disable();
     this.#courses = new WeakMap();
     this.#joining.clear();
     this.#recent.clear();
+  }
+
+  #measure(): void {
+    this.#maxPayload = Math.max(MAX_PAYLOAD, ...[...this.#traces].map(({ maxPayload }) => maxPayload));
   }
 
   // ── for who tells of steps ─────────────────────────────────────────────────────────────────────────────────
@@ -164,11 +180,11 @@ export class EndpointTracer implements Tracer {
   }
 
   shown(value: unknown, size = 0): Shown {
-    return shown(value, this.#filter, size);
+    return shown(value, this.#filter, size, this.#maxPayload);
   }
 
   shownEncoded(payload: EncodedPayload): Shown {
-    return shownEncoded(payload, this.#filter);
+    return shownEncoded(payload, this.#filter, this.#maxPayload);
   }
 
   shownError(error: unknown): ShownError {

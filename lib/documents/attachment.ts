@@ -2,13 +2,15 @@ import type { ChannelContext } from "../channel.ts";
 import type { Cancel } from "../clock.ts";
 import { Expiry } from "../connection/expiry.ts";
 import { StateError } from "../errors.ts";
+import type { Admission, ConnectRequest } from "./admission.ts";
 import { type Claims, SCOPES } from "./claims.ts";
 import type { DocumentClient } from "./client.ts";
 import type { Documents } from "./documents.ts";
 import { type DocumentName, LogCorrupt, OpLogError } from "./log/op-log.ts";
 import { documentKey, documentTopic } from "./names.ts";
 import { type ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
-import type { ConnectRequest, Session } from "./session.ts";
+import type { Session } from "./session.ts";
+import { type DocumentStep, note } from "./trace.ts";
 import { unavailable } from "./waiting.ts";
 
 /** Milliseconds that a client has for a new token, once its own has expired. */
@@ -25,6 +27,7 @@ export class Attachment {
   readonly #keys: readonly string[];
   #release: () => void = () => {};
   #session: Session | null = null;
+  #opened = false;
   #detached = false;
   #cancelGrace: Cancel | null = null;
   #cancelOnEnd: Cancel | null = null;
@@ -77,6 +80,7 @@ export class Attachment {
         admitted: (admission) => {
           request.admitted(admission);
           this.#open();
+          if (this.#context.tracer.active) this.#attached(admission);
         },
       });
     } catch (error) {
@@ -111,11 +115,24 @@ export class Attachment {
       this.#cancelGrace?.();
       this.#cancelGrace = null;
       this.#subscribe();
+      this.#note("resumed", {});
       this.session.resume(client);
     }
   }
 
+  #attached({ resumed, initialMessages, checkpointSequenceNumber: head }: Admission): void {
+    const { mode, userId, cursor } = this.client;
+    const from = resumed?.clientId ?? null;
+    this.#note("attached", { mode, userId, head, initial: initialMessages.length, cursor, from });
+  }
+
+  #note(name: DocumentStep, facts: object): void {
+    const { clientId } = this.client;
+    if (this.#context.tracer.active) note(this.#context, name, { clientId, ...facts });
+  }
+
   #open(): void {
+    this.#opened = true;
     this.#subscribe();
     this.#expiry.set(this.client.until);
   }
@@ -127,6 +144,7 @@ export class Attachment {
   /** Nothing more is accepted or delivered, until a new token comes, or not in time. */
   #expired(): void {
     for (const key of this.#keys) this.#context.unsubscribe(key);
+    this.#note("paused", { grace: GRACE });
     this.session.pause(this.client);
     this.#cancelGrace = this.#documents.clock.schedule(() => {
       this.#expel(new OpRefusal("token_expired", "the token has expired, and no new one came"));
@@ -136,6 +154,14 @@ export class Attachment {
   /** Ends the client, and its channel with it: the official client joins again, and may bring another token. */
   #expel(refusal: OpRefusal): void {
     const { head } = this.session;
+    const { topic, joinRef, tracer, whom } = this.#context;
+    const { reason, message } = refusal;
+    // No error reply goes out with this nack.
+    const failure = { step: "denied", topic, joinRef, event: "nack", code: reason, reason } as const;
+    const id = tracer.fail(failure, whom);
+    const details = { id, reason, clientId: this.client.clientId, ...this.#name };
+    this.#documents.logger.info(details, `a client is put out of its document: ${message}`);
+    this.#note("expelled", { reason, message, head });
     this.session.revoke(this.client);
     this.#context.pushEncoded("nack", nackPayload(refusal, head));
     this.#context.stop(refusal.message);
@@ -147,6 +173,7 @@ export class Attachment {
     this.#cancelOnEnd?.();
     this.#cancelGrace?.();
     this.#expiry.stop();
+    if (this.#opened) this.#note("left", { head: this.session.head });
     this.#session?.disconnect(this.client);
     this.client.ended = true;
     this.#release();

@@ -26,6 +26,11 @@ export class Checkpoints {
     this.#sn = ordering.head;
   }
 
+  /** The op that it stands at. */
+  get latest(): number {
+    return this.#sn;
+  }
+
   /** A record is durable, and the next one isn't begun. */
   committed(): void {
     const wanted = this.#wanted.splice(0);

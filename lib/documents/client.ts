@@ -4,6 +4,7 @@ import { type Claims, SCOPES } from "./claims.ts";
 import { nackPayload, OpRefusal } from "./refusal.ts";
 import { type OpDraft, SUMMARIZE } from "./sequencer.ts";
 import type { Submission } from "./submission.ts";
+import { inCourse, note } from "./trace.ts";
 
 export type Mode = "read" | "write";
 
@@ -18,6 +19,10 @@ export type ClientPort = Pick<
   | "overflow"
   | "stop"
   | "maxBufferedBytes"
+  | "topic"
+  | "joinRef"
+  | "tracer"
+  | "whom"
 >;
 
 /** Answers one push. */
@@ -106,7 +111,7 @@ export class DocumentClient {
     for (const { first, last, answer } of waiting) {
       if (last > cursor) break;
       done++;
-      answer(acknowledged(first, last));
+      inCourse(this.port, answer, () => answer(acknowledged(first, last)));
     }
     if (done === waiting.length) this.#acknowledgements = [];
     else waiting.splice(0, done);
@@ -114,11 +119,14 @@ export class DocumentClient {
 
   /** Answers a push with an error, beside which a nack goes out. */
   refuse(answer: Answer, refusal: OpRefusal, head: number): void {
-    const { reason, message, retryAfter } = refusal;
-    answer(
-      new Reply("error", retryAfter === undefined ? { reason, message } : { reason, message, retryAfter }),
-    );
-    this.port.pushEncoded("nack", nackPayload(refusal, head));
+    const { reason, code, message, retryAfter } = refusal;
+    inCourse(this.port, answer, () => {
+      note(this.port, "nacked", { clientId: this.clientId, reason, code, message, head });
+      answer(
+        new Reply("error", retryAfter === undefined ? { reason, message } : { reason, message, retryAfter }),
+      );
+      this.port.pushEncoded("nack", nackPayload(refusal, head));
+    });
   }
 
   /** Why the client may not submit these ops at this time, or null. */

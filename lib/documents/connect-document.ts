@@ -1,11 +1,11 @@
 import { describe } from "../errors.ts";
+import type { Admission } from "./admission.ts";
 import { SCOPES } from "./claims.ts";
 import type { Mode } from "./client.ts";
 import type { Resume } from "./credentials.ts";
 import type { DocumentName } from "./log/op-log.ts";
 import { isTooDeep, MAX_NESTING } from "./nesting.ts";
 import { ConnectRefusal } from "./refusal.ts";
-import type { Admission } from "./session.ts";
 
 /** The versions of the document protocol, the latest first. */
 export const VERSIONS: readonly string[] = ["^0.4.0", "^0.3.0", "^0.2.0", "^0.1.0"];

@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from "../clock.ts";
 import { Envelope } from "../pubsub/broadcast.ts";
 import type { Answer, DocumentClient } from "./client.ts";
+import { type Carrier, DeliveryTally, note } from "./trace.ts";
 
 /** A session delivers at once if it hasn't for this long: milliseconds for each client, and at most. */
 const INTERVAL_PER_CLIENT = 0.05;
@@ -36,6 +37,8 @@ export class Delivery {
   /** Ops behind `#delivered`, in their wire form. */
   #outgoing: string[] = [];
   #events: Envelope[] = [];
+  /** The pushes that they came by, if there is a trace. */
+  #carriers: Carrier[] = [];
   /** What every live client has. */
   #delivered: number;
   #deliveredAt = Number.NEGATIVE_INFINITY;
@@ -56,7 +59,12 @@ export class Delivery {
   }
 
   /** Ops are durable. @param events What goes out behind them. */
-  add(ops: readonly string[], events: readonly { readonly type: string; readonly contents: string }[]): void {
+  add(
+    ops: readonly string[],
+    events: readonly { readonly type: string; readonly contents: string }[],
+    carriers: readonly Carrier[],
+  ): void {
+    if (carriers.length > 0) this.#carriers.push(...carriers);
     for (const op of ops) this.#outgoing.push(op);
     for (const { type, contents } of events) this.#events.push(this.#envelope(type, contents));
     if (this.#due !== null) return;
@@ -79,15 +87,31 @@ export class Delivery {
     this.#events = [];
     this.#delivered += ops.length;
     this.#deliveredAt = this.#host.clock.now();
+    const carriers = this.#carriers;
+    if (carriers.length === 0) {
+      this.#send(frames, ops.length);
+      return;
+    }
+    this.#carriers = [];
+    const tally = new DeliveryTally(carriers, this.#delivered, ops.length);
+    tally.deliver(() => this.#send(frames, ops.length, tally));
+  }
+
+  #send(frames: readonly Envelope[], count: number, tally: DeliveryTally | null = null): void {
     for (const client of this.#clients) {
-      if (!client.live) continue;
+      if (!client.live) {
+        tally?.skipped(client, client.paused ? "paused" : "catching_up");
+        continue;
+      }
       if (this.#isBehind(client)) {
+        tally?.skipped(client, "behind");
         client.live = false;
-        client.cursor = this.#delivered - ops.length;
+        client.cursor = this.#delivered - count;
         void this.#pull(client);
         continue;
       }
       for (const frame of frames) client.port.send(frame);
+      tally?.sent();
       client.written(this.#delivered);
     }
   }
@@ -154,6 +178,10 @@ export class Delivery {
         const ops = Array.isArray(read) ? read : await read;
         if (client.ended || client.paused) return;
         for (const frame of this.#frames(ops)) client.port.send(frame);
+        if (client.port.tracer.active) {
+          const { clientId, cursor } = client;
+          note(client.port, "caught_up", { clientId, first: cursor + 1, last: cursor + ops.length });
+        }
         client.cursor += ops.length;
         client.written(client.cursor);
         // A client that comes back after long shouldn't hold up the others.

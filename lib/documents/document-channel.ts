@@ -14,6 +14,7 @@ import { ConfigError, describe } from "../errors.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
 import { error, noreply, ok } from "../reply.ts";
 import type { Socket } from "../socket.ts";
+import type { Admission } from "./admission.ts";
 import { Attachment } from "./attachment.ts";
 import type { Claims } from "./claims.ts";
 import { type Answer, DocumentClient, type Mode } from "./client.ts";
@@ -25,9 +26,10 @@ import type { DocumentName } from "./log/op-log.ts";
 import { documentKey, documentName } from "./names.ts";
 import { ConnectRefusal, nackPayload, OpRefusal } from "./refusal.ts";
 import { requestedOps } from "./request-ops.ts";
-import type { Admission, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { readSignals } from "./signals.ts";
 import { type ClientOp, readSubmission, type Submission } from "./submission.ts";
+import { note } from "./trace.ts";
 import { checkVerdict, type Verdict } from "./verdict.ts";
 
 const WISHES: MountWishes = { maxPayload: 4 * 1024 * 1024, pingInterval: 15_000 };
@@ -118,7 +120,7 @@ export abstract class DocumentChannel<
    * Told of each push of this client when its ops are durable: their first and last sequence number. On this node
    * only, and not if the process ends before: what must not be missed is read from the log.
    */
-  afterOps?(ops: readonly ClientOp[], first: number, last: number): void;
+  afterOps?(ops: readonly ClientOp[], first: number, last: number): void | Promise<void>;
 
   /** Asked for each signal of this client. An error refuses the push that it came in. */
   onSignal?(content: unknown): Verdict | Promise<Verdict>;
@@ -167,8 +169,11 @@ export abstract class DocumentChannel<
     if (attachment === null) {
       const message = "push connect_document with a token first";
       if (event !== "submitOp") return error({ reason: "not_authenticated", message });
-      this.deferReply()(error({ reason: "not_authenticated", message }));
-      channelContext(this).pushEncoded("nack", nackPayload(new OpRefusal("not_authenticated", message), 0));
+      const refusal = new OpRefusal("not_authenticated", message);
+      const { reason, code } = refusal;
+      note(channelContext(this), "nacked", { reason, code, message });
+      this.deferReply()(error({ reason, message }));
+      channelContext(this).pushEncoded("nack", nackPayload(refusal, 0));
       return noreply();
     }
     if (attachment.client.paused && event !== ACCESS_TOKEN && event !== "submitOp") {
@@ -191,6 +196,9 @@ export abstract class DocumentChannel<
     if (refusal === null) return;
     const { reason, code, message, details } = refusal;
     if (code < 429) this.#failures.add(clock.now());
+    if (channelContext(this).tracer.active) {
+      note(channelContext(this), "connect_refused", { reason, code, message, details });
+    }
     answer(error({ reason, code, message, ...details }));
     this.push("connect_document_error", { code, message, reason, ...details });
   }
@@ -292,6 +300,9 @@ export abstract class DocumentChannel<
   #submitOp(payload: unknown): void | Promise<void> {
     const { session, client, maxMessageSize } = this.#connected;
     const answer = this.deferReply();
+    // The answer waits with the ops, and is how they are known on the way.
+    const { tracer } = channelContext(this);
+    if (tracer.active) tracer.follow(answer);
     const submission = readSubmission(payload, client.clientId, maxMessageSize);
     if (submission instanceof OpRefusal) client.refuse(answer, submission, session.head);
     else if (this.#asks(submission)) return this.#submitAsked(submission, answer);
@@ -324,11 +335,14 @@ export abstract class DocumentChannel<
   }
 
   #sequenced({ sent }: Submission, first: number, last: number): void {
-    try {
-      this.afterOps?.(sent, first, last);
-    } catch (err) {
+    const crashed = (err: unknown) => {
       const { logger } = endpointInternals(this.endpoint);
       logger.error({ err, topic: this.topic }, `${this.constructor.name}.afterOps crashed`);
+    };
+    try {
+      Promise.resolve(this.afterOps?.(sent, first, last)).catch(crashed);
+    } catch (err) {
+      crashed(err);
     }
   }
 

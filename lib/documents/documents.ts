@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe } from "../errors.ts";
+import type { DocumentView, Inspectable } from "../inspectable.ts";
 import { guardedLogger, type Logger, quietLogger } from "../logger.ts";
 import { checkOptions, having, integer, type OptionCheck } from "../options.ts";
 import type { Claims } from "./claims.ts";
@@ -14,6 +15,7 @@ import { Registry } from "./registry.ts";
 import type { SourceAnswer } from "./secret-source.ts";
 import type { Session } from "./session.ts";
 import type { AnyTenantSecrets } from "./tenant-secrets.ts";
+import { DocumentTraces } from "./trace.ts";
 
 export interface DocumentsOptions {
   /** Whose tokens are accepted. */
@@ -48,6 +50,7 @@ export interface DocumentHost {
   readonly boot: string;
   readonly maxClients: number;
   readonly recent: RecentBudget;
+  readonly traces: DocumentTraces;
   /** The session may be idle. */
   settled(session: Session): void;
 }
@@ -100,7 +103,7 @@ const OPTIONS: {
  * The documents of an app: whose tokens count, where the ops live, and the sessions. Make one, and name it in
  * `static documents` of the channel classes that serve it.
  */
-export class Documents {
+export class Documents implements Inspectable {
   /** The sessions of this node. */
   readonly registry: Registry;
   readonly log: OpLog;
@@ -110,6 +113,7 @@ export class Documents {
   readonly jwt: Jwt<SourceAnswer>;
   readonly #clock: LateClock;
   readonly #logger: LateLogger;
+  readonly #traces = new DocumentTraces();
   readonly #clockTolerance: number;
   #closing: Promise<void> | null = null;
 
@@ -137,6 +141,7 @@ export class Documents {
         node: checked.node ?? hostname(),
         boot: randomBytes(12).toString("base64url"),
         maxClients: checked.maxClients ?? 1000,
+        traces: this.#traces,
         recent: new RecentBudget(checked.maxRecentBytes ?? 256 * 1024 * 1024),
       },
       checked.idleTimeout ?? 10_000,
@@ -165,7 +170,8 @@ export class Documents {
 
   /** @internal An endpoint serves these documents. @throws ConfigError (`invalid_option`) */
   mounted(endpoint: Endpoint): void {
-    const { pubsub, clock, logger } = endpointInternals(endpoint);
+    const internals = endpointInternals(endpoint);
+    const { pubsub, clock, logger, tracer } = internals;
     if (pubsub.distributed && !this.log.guarantees.shared) {
       throw new ConfigError(
         "invalid_option",
@@ -174,6 +180,13 @@ export class Documents {
     }
     this.#clock.take(clock);
     this.#logger.take(logger);
+    internals.show(this);
+    internals.onClose(this.#traces.add(tracer));
+  }
+
+  /** @internal The sessions, for who looks on. */
+  documents(): Iterable<DocumentView> {
+    return this.registry.sessions();
   }
 
   /**

@@ -9,6 +9,7 @@ import { type ConnectRefusal, OpRefusal } from "./refusal.ts";
 import { movedMinimum, NOOP, type OpDraft, Stamp, validate, validateNoop } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
+import { type Carrier, type DocumentTraces, inCourse, note } from "./trace.ts";
 import { type Joined, type PendingJoin, type Resumed, SYSTEM_BYTES, Waiting } from "./waiting.ts";
 
 /** What one record takes at most, in bytes, unless one push alone is larger. */
@@ -21,6 +22,7 @@ interface Batch {
   readonly record: LogRecord;
   readonly stamp: Stamp;
   readonly settle: readonly (() => void)[];
+  readonly carriers: readonly Carrier[];
 }
 
 /** One record in the making. */
@@ -32,6 +34,8 @@ interface Building {
   /** Whether so many bytes still fit; the first always do. */
   readonly fits: (bytes: number) => boolean;
   readonly settle: (() => void)[];
+  /** The pushes in it, if there is a trace. */
+  readonly carriers: Carrier[];
 }
 
 export interface OrderingHost {
@@ -39,12 +43,13 @@ export interface OrderingHost {
   readonly clock: Clock;
   readonly node: string;
   readonly boot: string;
+  readonly traces: DocumentTraces;
   /** Why a client may not submit these ops now, or null: asked again when they get their place. */
   mayWrite(client: DocumentClient, submission: Submission): OpRefusal | null;
   /** A push is durable: its answer follows its ops. */
   acknowledge(client: DocumentClient, first: number, last: number, answer: Answer): void;
   /** Ops are durable: in their wire form, with the events that answer summaries. */
-  committed(ops: readonly string[], answers: Stamp["answers"]): void;
+  committed(ops: readonly string[], answers: Stamp["answers"], carriers: readonly Carrier[]): void;
   /** A client of this session goes on under another id. */
   superseded(clientId: string): void;
   /** An append failed, and is tried again. */
@@ -198,7 +203,7 @@ export class Ordering {
     this.#scheduled = true;
     atTurnEnd(() => {
       this.#scheduled = false;
-      this.#pump();
+      this.#host.traces.apart(() => this.#pump());
     });
   }
 
@@ -236,14 +241,14 @@ export class Ordering {
     }
   }
 
-  #committed({ record, stamp, settle }: Batch): void {
+  #committed({ record, stamp, settle, carriers }: Batch): void {
     this.#head = record.last;
     this.#waiting.stamped = [];
     for (const done of settle) done();
-    this.#host.committed(stamp.ops, stamp.answers);
+    this.#host.committed(stamp.ops, stamp.answers, carriers);
     this.#noops.appended();
     if (this.idle && !this.#noopDue) this.#settle();
-    else this.#pump();
+    else this.#host.traces.apart(() => this.#pump());
   }
 
   #settle(): void {
@@ -286,7 +291,7 @@ export class Ordering {
     // A record that begins takes along what noops have moved, and with it the MSN.
     const minimum = () =>
       stamp !== null || moved.size === 0 ? this.state.msn : movedMinimum(this.state, moved);
-    const building: Building = { minimum, begun, fits, settle: [] };
+    const building: Building = { minimum, begun, fits, settle: [], carriers: [] };
     const { leaves, joins } = this.#waiting;
     while (leaves.length > 0 && fits(SYSTEM_BYTES)) {
       const clientId = leaves.shift() as string;
@@ -303,7 +308,12 @@ export class Ordering {
     if (finished === null) return null;
     // What noops have moved is in the state, so it has to be in the log.
     if (finished.ops.length === 0) finished.noop();
-    return { record: finished.finish(), stamp: finished, settle: building.settle };
+    return {
+      record: finished.finish(),
+      stamp: finished,
+      settle: building.settle,
+      carriers: building.carriers,
+    };
   }
 
   #stampJoin({ begun, settle }: Building, pending: PendingJoin): void {
@@ -343,7 +353,7 @@ export class Ordering {
 
   /** True if the client's noops have to be in a record before its next push is. */
   #stampPush(
-    { minimum, begun, settle }: Building,
+    { minimum, begun, settle, carriers }: Building,
     client: DocumentClient,
     { submission, answer }: QueuedPush,
   ): boolean {
@@ -377,9 +387,16 @@ export class Ordering {
       return this.#takeNoops(writer, rest);
     }
     const { first, last, trailing } = begun().push(writer, ops, skip);
+    if (client.port.tracer.active) {
+      carriers.push({ client, answer, first, last });
+      const facts = { clientId: client.clientId, first, last, msn: this.state.msn };
+      inCourse(client.port, answer, () => note(client.port, "op_stamped", facts));
+    }
     settle.push(() => {
       this.#host.acknowledge(client, verdict.first || first, last, answer);
-      client.onSequenced?.(submission, first, last);
+      if (client.onSequenced === null) return;
+      const told = client.onSequenced.bind(null, submission, first, last);
+      inCourse(client.port, answer, told);
     });
     if (trailing !== null) this.#noops.move(writer, trailing.rsn, trailing.csn);
     return trailing !== null;

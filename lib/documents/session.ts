@@ -1,7 +1,8 @@
-import type { Cancel } from "../clock.ts";
 import { ConfigError, describe, printable } from "../errors.ts";
+import { type ConnectRequest, readInitial } from "./admission.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { Answer, DocumentClient, Mode } from "./client.ts";
+import { ConnectRate } from "./connect-rate.ts";
 import { Delivery } from "./delivery.ts";
 import type { DocumentHost } from "./documents.ts";
 import { loadState } from "./load.ts";
@@ -10,19 +11,11 @@ import { OpReader } from "./op-reader.ts";
 import { Ordering } from "./ordering.ts";
 import { RecentOps } from "./recent.ts";
 import { ConnectRefusal, type OpRefusal } from "./refusal.ts";
+import { Silence } from "./silence.ts";
 import type { DocumentState, Summary } from "./state.ts";
 import type { Submission } from "./submission.ts";
-import { type Joined, type Resumed, unavailable } from "./waiting.ts";
-
-/** Bytes of ops in `initialMessages`. */
-const MAX_INITIAL = 512 * 1024;
-/** A write client that says nothing for this long, and holds the MSN back, is taken for dead; and how often that is looked at. */
-const SILENT = 5 * 60_000;
-const SILENCE_CHECK = 30_000;
-
-/** Connects of one user within this many milliseconds. */
-const MAX_CONNECTS = 300;
-const CONNECT_WINDOW = 60_000;
+import { type Carrier, inCourse, note } from "./trace.ts";
+import { type Joined, unavailable } from "./waiting.ts";
 
 /** A client of a session, as `session.clients` shows it. */
 export interface SessionClient {
@@ -30,27 +23,6 @@ export interface SessionClient {
   readonly mode: Mode;
   /** `{user, scopes, mode, timestamp, details…}` */
   readonly detail: unknown;
-}
-
-/** What a client asks for that connects. */
-export interface ConnectRequest {
-  /** It has every op up to here. Null: it begins at the latest summary, or at the beginning. */
-  readonly lastSeen: number | null;
-  /** The client id that it goes on from. */
-  readonly resume: string | null;
-  /** Called when it is connected, before it gets any op. */
-  admitted(admission: Admission): void;
-}
-
-/** What a client gets when it is connected. */
-export interface Admission {
-  /** In their wire form, contiguous. */
-  readonly initialMessages: readonly string[];
-  readonly checkpointSequenceNumber: number;
-  readonly initialClients: readonly { readonly clientId: string; readonly client: unknown }[];
-  readonly existing: boolean;
-  readonly summary: Summary | null;
-  readonly resumed: Resumed | null;
 }
 
 /**
@@ -68,11 +40,9 @@ export class Session {
   readonly #reader: OpReader;
   readonly #checkpoints: Checkpoints;
   readonly #local = new Map<string, DocumentClient>();
-  /** Connects by user, in the window that began then. */
-  readonly #connects = new Map<string, number>();
-  #windowBegan = 0;
+  readonly #rate = new ConnectRate();
+  readonly #silence: Silence;
   readonly #onEnded: (session: Session, error: unknown) => void;
-  #cancelSilence: Cancel | null = null;
   #stopping: Promise<void> | null = null;
   #ended = false;
   #troubled = false;
@@ -84,6 +54,7 @@ export class Session {
     onEnded: (session: Session, error: unknown) => void,
   ): Promise<Session> {
     const state = await loadState(host.log, name, host.clock);
+    if (host.traces.active) host.traces.note("session_started", name, { head: state.sn, msn: state.msn });
     return new Session(name, host, state, onEnded);
   }
 
@@ -105,13 +76,20 @@ export class Session {
       clock: host.clock,
       node: host.node,
       boot: host.boot,
+      traces: host.traces,
       mayWrite: (client, submission) => this.#mayWrite(client, submission),
       acknowledge: (client, first, last, answer) => this.#delivery.acknowledge(client, first, last, answer),
-      committed: (ops, answers) => this.#committed(ops, answers),
+      committed: (ops, answers, carriers) => this.#committed(ops, answers, carriers),
       superseded: (clientId) => this.#superseded(clientId),
       trouble: (error) => this.#trouble(error),
       failed: (error) => this.#fail(error),
       settled: () => host.settled(this),
+    });
+    this.#silence = new Silence({
+      clock: host.clock,
+      clients: this.#local,
+      order: this.#ordering,
+      silent: (client) => this.#silent(client),
     });
     this.#checkpoints = new Checkpoints(name, host, this.#ordering);
     this.#delivery = new Delivery(
@@ -162,6 +140,11 @@ export class Session {
     return this.#ordering.state.summary;
   }
 
+  /** The op that the latest checkpoint in the log stands at. */
+  get checkpoint(): number {
+    return this.#checkpoints.latest;
+  }
+
   /** Pushes that wait for a record. */
   get queued(): number {
     return this.#ordering.queued;
@@ -210,10 +193,8 @@ export class Session {
       const message = `the document has ${others} clients, as many as maxClients allows`;
       return new ConnectRefusal("too_many_clients", message, { retryAfter: 10 });
     }
-    if (this.#overRate(client.userId)) {
-      const message = `the user has connected to the document ${MAX_CONNECTS} times within a minute`;
-      return new ConnectRefusal("throttled", message, { retryAfter: CONNECT_WINDOW / 1000 });
-    }
+    const throttled = this.#rate.add(client.userId, this.#host.clock.now());
+    if (throttled !== null) return throttled;
     // Before its own join raises the head.
     if (lastSeen !== null && lastSeen > this.head) {
       const message = `lastSeenSequenceNumber ${lastSeen} is above the head ${this.head}: the document was set back`;
@@ -233,23 +214,12 @@ export class Session {
       }
       const refused = await this.#admit(client, request, joined, existing);
       if (refused !== null) this.disconnect(client);
-      else this.#watchSilence();
+      else this.#silence.watch();
       return refused;
     } catch (error) {
       this.disconnect(client);
       throw error;
     }
-  }
-
-  #overRate(userId: string): boolean {
-    const now = this.#host.clock.now();
-    if (now - this.#windowBegan >= CONNECT_WINDOW) {
-      this.#windowBegan = now;
-      this.#connects.clear();
-    }
-    const connects = (this.#connects.get(userId) ?? 0) + 1;
-    this.#connects.set(userId, connects);
-    return connects > MAX_CONNECTS;
   }
 
   /**
@@ -264,31 +234,18 @@ export class Session {
     existing: boolean,
   ): Promise<ConnectRefusal | null> {
     const target = joined?.sequenceNumber ?? null;
-    const initialMessages: string[] = [];
-    let left = MAX_INITIAL;
-    let cursor = lastSeen ?? this.summary?.sequenceNumber ?? 0;
-    for (;;) {
-      this.#delivery.flush();
-      const to = target ?? this.head;
-      if (cursor >= to || left <= 0) break;
-      let page: string[];
-      try {
-        const read = this.#reader.page(cursor, to, left);
-        page = Array.isArray(read) ? read : await read;
-      } catch (error) {
-        if (error instanceof LogTruncated) return this.#resync(error.message, { floor: error.floor });
-        throw error;
-      }
-      // The client, or the session, may have gone while the log was read.
-      if (client.ended || this.#ended) return unavailable();
-      for (const op of page) {
-        left -= Buffer.byteLength(op);
-        if (left < 0) break;
-        initialMessages.push(op);
-        cursor++;
-      }
+    const isGone = () => client.ended || this.#ended;
+    const from = lastSeen ?? this.summary?.sequenceNumber ?? 0;
+    let initial: Awaited<ReturnType<typeof readInitial>>;
+    try {
+      initial = await readInitial(from, () => target ?? this.head, this.#reader, this.#delivery, isGone);
+    } catch (error) {
+      if (error instanceof LogTruncated) return this.#resync(error.message, { floor: error.floor });
+      throw error;
     }
-    if (client.ended || this.#ended) return unavailable();
+    if (initial === null || isGone()) return unavailable();
+    // What has come since is not for this client to miss: it is pulled from here.
+    const { messages: initialMessages, cursor } = initial;
     // The order and the log may have taken their time.
     if (this.#host.clock.now() >= client.until) {
       return new ConnectRefusal("token_expired", "the token has expired while the client was connecting");
@@ -392,15 +349,26 @@ export class Session {
   #committed(
     ops: readonly string[],
     answers: readonly { readonly type: string; readonly contents: string }[],
+    carriers: readonly Carrier[],
   ): void {
     if (this.#ended) return;
     if (this.#troubled) {
       this.#troubled = false;
       this.#host.logger.info({ ...this.#name }, `the log takes ops of ${printable(this.document)} again`);
     }
+    if (this.#host.traces.active) this.#traceCommitted(ops, carriers);
     this.#recent.add(ops, this.head);
-    this.#delivery.add(ops, answers);
+    this.#delivery.add(ops, answers, carriers);
     this.#checkpoints.committed();
+  }
+
+  /** Each push of a record is told of it; one without pushes, of joins and leaves, has an id of its own. */
+  #traceCommitted(ops: readonly string[], carriers: readonly Carrier[]): void {
+    const facts = { first: this.head - ops.length + 1, last: this.head, pushes: carriers.length };
+    if (carriers.length === 0) this.#host.traces.note("record_committed", this.#name, facts);
+    for (const { client, answer } of carriers) {
+      inCourse(client.port, answer, () => note(client.port, "record_committed", facts));
+    }
   }
 
   /** Another connection goes on from this client: what waits of it was never sequenced. */
@@ -435,23 +403,10 @@ export class Session {
 
   // ── silence, trouble, the end ──────────────────────────────────────────────────────────────────────────────
 
-  #watchSilence(): void {
-    this.#cancelSilence ??= this.#host.clock.schedule(() => {
-      this.#cancelSilence = null;
-      const { state, head } = this.#ordering;
-      const since = this.#host.clock.now() - SILENT;
-      let ahead = false;
-      for (const { rsn } of state.clients.values()) ahead ||= rsn > state.msn;
-      // Nobody is held back where nobody is ahead.
-      for (const client of ahead ? [...this.#local.values()] : []) {
-        const rsn = state.clients.get(client.clientId)?.rsn;
-        if (rsn === undefined || rsn !== state.msn || rsn === head || client.heardAt > since) continue;
-        this.revoke(client);
-        client.port.stop("silent for 5 minutes, and holding the minimum sequence number back");
-        this.disconnect(client);
-      }
-      if (this.#local.size > 0) this.#watchSilence();
-    }, SILENCE_CHECK);
+  #silent(client: DocumentClient): void {
+    this.revoke(client);
+    client.port.stop("silent for 5 minutes, and holding the minimum sequence number back");
+    this.disconnect(client);
   }
 
   #trouble(error: unknown): void {
@@ -470,6 +425,9 @@ export class Session {
       { err: error, ...this.#name },
       `the session of ${printable(this.document)} failed`,
     );
+    if (this.#host.traces.active) {
+      this.#host.traces.note("session_failed", this.#name, { head: this.head, error: error.message });
+    }
     const resync = JSON.stringify({ summaryContext: this.summaryContext });
     this.#end((client) => {
       client.port.pushEncoded("resync", resync);
@@ -483,7 +441,7 @@ export class Session {
     this.#ordering.stop();
     this.#checkpoints.stop();
     this.#delivery.stop();
-    this.#cancelSilence?.();
+    this.#silence.stop();
     this.#recent.clear();
     for (const client of [...this.#local.values()]) {
       this.#forget(client);
@@ -507,6 +465,10 @@ export class Session {
 
   async #stop(reason: string): Promise<void> {
     if (this.#ended) return this.settled();
+    if (this.#host.traces.active) {
+      const facts = { head: this.head, clients: this.#local.size, reason };
+      this.#host.traces.note("session_stopped", this.#name, facts);
+    }
     this.#delivery.flush();
     for (const client of [...this.#local.values()]) {
       if (this.#delivery.clients.has(client)) client.port.stop(reason);

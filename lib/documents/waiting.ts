@@ -3,6 +3,7 @@ import type { Answer, DocumentClient, QueuedPush } from "./client.ts";
 import { MAX_WAIT } from "./patience.ts";
 import { ConnectRefusal, OpRefusal } from "./refusal.ts";
 import type { Submission } from "./submission.ts";
+import { note } from "./trace.ts";
 
 /** What may wait of one client; and of all, while the log doesn't answer. */
 const MAX_QUEUED_OPS = 256;
@@ -107,6 +108,10 @@ export class Waiting {
     client.queuedBytes += bytes;
     this.#bytes += bytes;
     this.#sweepLater();
+    if (client.port.tracer.active) {
+      const { queuedOps, clientId } = client;
+      note(client.port, "op_queued", { clientId, ops: ops.length, bytes, waiting: queuedOps - ops.length });
+    }
     return null;
   }
 

@@ -58,6 +58,13 @@ export class Topics {
     return this.#topics.get(topic)?.get(key)?.refs.get(ref);
   }
 
+  /** All that is present, as others see it. */
+  *all(): Generator<{ readonly topic: string; readonly key: string; readonly metas: readonly Meta[] }> {
+    for (const [topic, slots] of this.#topics) {
+      for (const [key, slot] of slots) yield { topic, key, metas: seen(slot).metas };
+    }
+  }
+
   /** What is present on a topic now, or what of one key is. */
   entries(topic: string, key?: string): Entries {
     const entries: Record<string, PresenceEntry> = Object.create(null);

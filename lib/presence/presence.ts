@@ -63,6 +63,7 @@ export class Presence {
     claim(endpoint, name);
     this.#internals = endpointInternals(endpoint);
     const { pubsub, clock, logger } = this.#internals;
+    this.#internals.show({ presences: () => this.#topics.all() });
     this.#reactions = new Reactions(
       (topic, diff, presences) => this.handleMetas(topic, diff, presences),
       (topic, err) => logger.error({ err, topic }, "Presence.handleMetas crashed"),

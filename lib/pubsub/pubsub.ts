@@ -53,6 +53,11 @@ export class PubSub {
     return this.#subscribers.size;
   }
 
+  /** The keys that have local subscribers, with their number. */
+  *counts(): Generator<readonly [key: string, count: number]> {
+    for (const [key, { size }] of this.#subscribers) yield [key, size];
+  }
+
   /** The number of a key's local subscribers. */
   count(key: string): number {
     return this.#subscribers.get(key)?.size ?? 0;

@@ -3,6 +3,8 @@ export type { AssignsArgument, Refusal, SocketClassOf } from "./channel-case.ts"
 export { type ChannelCase, channelCase } from "./channel-case.ts";
 export type { Any, AnyClass } from "./match.ts";
 export type { ChannelCaseOptions } from "./options.ts";
+export type { Replayed, ReplayedConnect, ReplayOptions } from "./replay/replay.ts";
+export { replay } from "./replay/replay.ts";
 export type { ClientInfo } from "./request.ts";
 export type { Timers } from "./simulation/client-timers.ts";
 export type { Fault, FaultKind } from "./simulation/faults.ts";

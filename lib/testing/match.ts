@@ -178,6 +178,11 @@ function isAsymmetric(value: unknown): value is Asymmetric {
 
 /** A value on one line. */
 export function shown(value: unknown, max = 200): string {
-  const text = inspect(value, { depth: 6, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: 20 });
+  const text = inspect(value, {
+    depth: 6,
+    breakLength: Number.POSITIVE_INFINITY,
+    compact: true,
+    maxArrayLength: 20,
+  });
   return text.length > max ? `${text.slice(0, max)}…` : text;
 }

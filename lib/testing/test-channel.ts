@@ -107,13 +107,13 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
     const flight = await this.#kit.rest.wait({ timeout, look, more });
     const { reply } = sent;
     const about = `${describe(sent.event)} on ${describe(this.topic)}`;
-    if (reply === null) throw this.#fail(call, `${about} wasn't answered`, { flight: flight ?? [] });
+    if (reply === null) throw this.fail(call, `${about} wasn't answered`, { flight: flight ?? [] });
     reply.item.entry.taken = true;
     const compared = comparison(reply.response, match);
     if (reply.status === status && compared.differences.length === 0) return reply.response;
     const nearest = { event: `reply ${reply.status}`, payload: reply.response, comparison: compared };
     const got = reply.status === status ? "another payload" : describe(reply.status);
-    throw this.#fail(call, `${about} was answered with ${got}`, {
+    throw this.fail(call, `${about} was answered with ${got}`, {
       nearest,
       ...(reply.status === status ? {} : { actual: reply.status, expected: status }),
     });
@@ -127,7 +127,7 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
    * @throws AssertionError if none matches when all is at rest.
    */
   assertPush(event: string, match?: unknown, options?: AssertOptions): Promise<unknown> {
-    return this.#take("assertPush", "message", this.#pushes, event, match, options);
+    return this.take("assertPush", "message", this.#pushes, event, match, options);
   }
 
   /**
@@ -137,14 +137,14 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
    * @throws AssertionError if none matches when all is at rest.
    */
   assertBroadcast(event: string, match?: unknown, options?: AssertOptions): Promise<unknown> {
-    return this.#take("assertBroadcast", "broadcast", this.#broadcasts, event, match, options);
+    return this.take("assertBroadcast", "broadcast", this.#broadcasts, event, match, options);
   }
 
   /** Waits for a broadcast that leaves this client out, by `broadcastFrom`. */
   assertBroadcastFrom(event: string, match?: unknown, options?: AssertOptions): Promise<unknown> {
     const own = channelContext(this.channel);
     const filter = ({ from }: Item) => from === own;
-    return this.#take(
+    return this.take(
       "assertBroadcastFrom",
       "broadcast from it",
       this.#broadcasts,
@@ -182,12 +182,12 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
 
   /** Waits until all is at rest, and checks that no such message has come to this client, or that all were taken. */
   refutePush(event: string, match?: unknown, options?: RefuteOptions): Promise<void> {
-    return this.#refuteItem("refutePush", this.#pushes, event, match, options);
+    return this.refuteItem("refutePush", this.#pushes, event, match, options);
   }
 
   /** Waits until all is at rest, and checks that there was no such broadcast on the topic, or that all were taken. */
   refuteBroadcast(event: string, match?: unknown, options?: RefuteOptions): Promise<void> {
-    return this.#refuteItem("refuteBroadcast", this.#broadcasts, event, match, options);
+    return this.refuteItem("refuteBroadcast", this.#broadcasts, event, match, options);
   }
 
   // ── what the client's connection brings ────────────────────────────────────────────────────────────────────
@@ -235,7 +235,8 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
 
   // ── the ways of asserting ──────────────────────────────────────────────────────────────────────────────────
 
-  async #take(
+  /** @internal */
+  async take(
     method: string,
     what: string,
     inbox: Inbox,
@@ -243,8 +244,8 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
     match: unknown,
     options: AssertOptions | undefined,
     filter?: (item: Item) => boolean,
+    call = `${method}(${shown(event)}${argument(match)})`,
   ): Promise<unknown> {
-    const call = `${method}(${shown(event)}${argument(match)})`;
     assertEvent(method, event);
     const { timeout } = assertOptions(options, method, this.#kit.timeout);
     let found: Item | undefined;
@@ -261,22 +262,24 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
     const taken = inbox.taken(event);
     const left = taken === 0 ? "" : ` besides ${taken} taken by earlier assertions`;
     const why = `no ${what} ${describe(event)} ${nearest?.event === event ? "that matches " : ""}came${left}`;
-    throw this.#fail(call, `${why} on ${describe(this.topic)}`, {
+    throw this.fail(call, `${why} on ${describe(this.topic)}`, {
       nearest,
       flight: flight ?? [],
       ...(nearest === null ? { actual: undefined, expected: match } : {}),
     });
   }
 
-  #refuteItem(
+  /** @internal */
+  refuteItem(
     method: string,
     inbox: Inbox,
     event: string,
     match: unknown,
     options: RefuteOptions | undefined,
+    call = `${method}(${shown(event)}${argument(match)})`,
   ): Promise<void> {
     assertEvent(method, event);
-    return this.#refute(`${method}(${shown(event)}${argument(match)})`, method, options, () => {
+    return this.#refute(call, method, options, () => {
       const item = inbox.find(event, match);
       return item === undefined ? null : `${item.event} ${shown(item.payload)} came`;
     });
@@ -292,9 +295,9 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
     const { timeout, busy } = refuteOptions(options, method, this.#kit.timeout);
     const flight = (await this.#kit.rest.wait({ timeout, busy, look: () => came() !== null })) ?? [];
     const what = came();
-    if (what !== null) throw this.#fail(call, `${what} on ${describe(this.topic)}`, {});
+    if (what !== null) throw this.fail(call, `${what} on ${describe(this.topic)}`, {});
     if (flight.length === 0 || busy) return;
-    throw this.#fail(call, `not all came to rest within ${timeout} ms, so more may come`, {
+    throw this.fail(call, `not all came to rest within ${timeout} ms, so more may come`, {
       flight,
       hint: "If that is meant, {busy: true} judges by what has come when nothing moves.",
     });
@@ -309,7 +312,8 @@ export class TestChannel<C extends AnyChannel = AnyChannel> {
     );
   }
 
-  #fail(call: string, what: string, rest: Partial<Failure>): AssertionError {
+  /** @internal */
+  fail(call: string, what: string, rest: Partial<Failure>): AssertionError {
     const atRest = rest.flight !== undefined && rest.flight.length === 0;
     return failure({
       call,

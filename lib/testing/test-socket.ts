@@ -9,7 +9,7 @@ import type { Encoded } from "../protocol/serializer.ts";
 import type { Socket } from "../socket.ts";
 import { type AssertOptions, assertOptions } from "./assert-options.ts";
 import type { ChannelCase } from "./channel-case.ts";
-import { decodeMessage, encodeMessage } from "./client-codec.ts";
+import { type ClientMessage, decodeMessage, encodeMessage } from "./client-codec.ts";
 import { failure } from "./failure.ts";
 import { shown } from "./match.ts";
 import { TestChannel } from "./test-channel.ts";
@@ -41,6 +41,8 @@ export class TestSocket<S extends Socket<object> = Socket<object>> implements Te
   #closed: Closed | null = null;
   #refs = 0;
   #cancelHeartbeat: Cancel | null = null;
+  /** @internal Gets all that comes, heartbeats' answers too. */
+  tap: ((message: ClientMessage) => void) | null = null;
 
   /** @internal */
   constructor(kit: ChannelCase, name: string) {
@@ -109,11 +111,20 @@ export class TestSocket<S extends Socket<object> = Socket<object>> implements Te
     return (await this.#join("join", args)).outcome;
   }
 
-  async #join(method: string, args: unknown[]): Promise<{ outcome: JoinOutcome; topic: string }> {
+  /** @internal For kits whose channels have a class of their own. */
+  joinAs(room: (topic: string, joinRef: string) => TestChannel, ...args: unknown[]): Promise<JoinOutcome> {
+    return this.#join("join", args, room).then(({ outcome }) => outcome);
+  }
+
+  async #join(
+    method: string,
+    args: unknown[],
+    make = (topic: string, joinRef: string) => new TestChannel(this.#kit, this, topic, joinRef),
+  ): Promise<{ outcome: JoinOutcome; topic: string }> {
     const [channelClass, topic, payload = {}] = typeof args[0] === "string" ? [null, ...args] : args;
     assertTopic(method, topic);
     if (channelClass !== null) this.#route(method, topic, channelClass);
-    const room = new TestChannel(this.#kit, this, topic, String(this.#refs + 1));
+    const room = make(topic, String(this.#refs + 1));
     const unlisten = this.#kit.listen(topic, room);
     this.#rooms.push(room);
     const leave = () => {
@@ -216,6 +227,15 @@ export class TestSocket<S extends Socket<object> = Socket<object>> implements Te
     return ref;
   }
 
+  /** @internal A frame as a client of its own mind sends it: with the refs that it likes, or no message at all. */
+  sendRaw(frame: ClientMessage | string): void {
+    if (typeof frame !== "string") {
+      const { topic, event, ref, payload } = frame;
+      this.#kit.transcript.add({ kind: "sent", client: this.name, topic, event, ref, payload, taken: false });
+    }
+    this.#transport?.receive(typeof frame === "string" ? frame : encodeMessage(frame));
+  }
+
   /** @internal */
   channelOn(topic: string): AnyChannel | null {
     return this.#connection?.channelOn(topic) ?? null;
@@ -237,6 +257,7 @@ export class TestSocket<S extends Socket<object> = Socket<object>> implements Te
   onFrame(frame: Encoded): void {
     const message = decodeMessage(frame);
     const { topic, event, ref, payload } = message;
+    this.tap?.(message);
     if (topic === HEARTBEAT_TOPIC) return;
     const client = this.name;
     const { transcript } = this.#kit;

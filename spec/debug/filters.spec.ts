@@ -108,6 +108,24 @@ describe("a trace", () => {
     expect(reply?.payload).to.match(/^<\d+ bytes>$/);
   });
 
+  it("keeps payloads up to the largest maxPayload of the open traces", async () => {
+    const { endpoint, client } = await serveRooms();
+    const ada = await client("ada", "room:a");
+    const [plain, large] = [endpoint.trace(), endpoint.trace({ maxPayload: 100_000 })];
+    const payload = { text: "x".repeat(90_000), token: "t" };
+    await ada.ask("1", "2", "room:a", "echo", payload);
+    for (const trace of [plain, large]) {
+      const steps = trace.take();
+      for (const kind of ["decoded", "reply"]) {
+        const step = steps.find(({ step }) => step === kind);
+        expect(step, kind).to.deep.include({ payload: { ...payload, token: "[FILTERED]" } });
+      }
+    }
+    large.close();
+    await ada.ask("1", "3", "room:a", "echo", { text: "x".repeat(3_000) });
+    expect(plain.take().find(({ step }) => step === "decoded")).to.include({ cut: 3_011 });
+  });
+
   it("takes a payload as it came, whatever the handler makes of it", async () => {
     const { endpoint, client } = await serveRooms();
     const ada = await client("ada", "room:a");
@@ -122,6 +140,7 @@ describe("a trace", () => {
     [{ event: 7 }, "trace: event must be a string that isn't empty, got 7"],
     [{ connection: 0 }, "trace: connection must be a number of connections of at least 1, got 0"],
     [{ maxSteps: 0 }, "trace: maxSteps must be a number of steps of at least 1, got 0"],
+    [{ maxPayload: -1 }, "trace: maxPayload must be a number of characters from 0 to 4194304, got -1"],
     [{ topics: "a" }, 'trace has no option "topics"'],
     ["room:a", 'trace takes an object of options, got "room:a"'],
   ] as const) {

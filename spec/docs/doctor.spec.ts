@@ -1,7 +1,11 @@
 import { expect } from "chai";
 import type { Command } from "commander";
 import { systemClock } from "../../lib/clock.ts";
-import { SECRET_VARIABLE, TOKEN_VARIABLE } from "../../lib/debug/cli/connection-options.ts";
+import {
+  AUTH_TOKEN_VARIABLE,
+  SECRET_VARIABLE,
+  TOKEN_VARIABLE,
+} from "../../lib/debug/cli/connection-options.ts";
 import { program } from "../../lib/debug/cli/program.ts";
 import { FAULTS, type Fault } from "../../lib/debug/doctor/faults.ts";
 import { EXIT } from "../../lib/debug/exit-codes.ts";
@@ -79,7 +83,8 @@ describe("docs/doctor.md", () => {
 
   it("names the variables of the environment", () => {
     const text = section(PAGE, "Tokens and secrets");
-    for (const name of [TOKEN_VARIABLE, SECRET_VARIABLE]) expect(text).to.include(`\`${name}\``);
+    for (const name of [TOKEN_VARIABLE, SECRET_VARIABLE, AUTH_TOKEN_VARIABLE])
+      expect(text).to.include(`\`${name}\``);
   });
 
   it("has command lines that are understood", () => {

@@ -87,7 +87,9 @@ describe("the documentation", () => {
       "op-logs",
       "telemetry",
       "tracing",
+      "debugging",
       "testing",
+      "testing-documents",
     ];
     const specs = pages.map((name) => source(`spec/docs/${name}.spec.ts`));
     const idle = all

@@ -1,6 +1,8 @@
 import { expect } from "chai";
+import { run as runCommand } from "../debug/support/run.ts";
 import { answer, inbox } from "../support/official-client.ts";
 import { example } from "./markdown.ts";
+import { blocks, commandLine } from "./transcripts.ts";
 import { connectClient, run, workshop } from "./workshop.ts";
 
 const server = example("README.md", "server.mjs");
@@ -29,6 +31,15 @@ describe("the example in README.md", function () {
       expect(await message.next()).to.deep.equal({ user: "ada", body: "hello" });
     });
   }
+
+  it("is healthy, says the doctor as README.md asks it", async () => {
+    const port = await (await run(await workshop(), "server.mjs", server)).port();
+    const [command = ""] = blocks("README.md", "Testing and debugging")
+      .filter(({ kind }) => kind === "sh")
+      .map(({ text }) => text.replace("localhost:4000", "127.0.0.1:4000"));
+    const { code, stdout } = await runCommand(commandLine(command, port, new Map()).argv);
+    expect(code, stdout).to.equal(0);
+  });
 
   it("has a CommonJS form that differs", () => {
     expect(commonjs(server)).to.match(/^const \{ .* = require\("phoenix-channels-server"\);\n/);

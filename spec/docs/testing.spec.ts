@@ -1,6 +1,4 @@
-import { execFile } from "node:child_process";
 import { symlink, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
@@ -8,12 +6,12 @@ import { channelCase } from "../../lib/testing/index.ts";
 import { FAULT_KINDS } from "../../lib/testing/simulation/faults.ts";
 import { TestChannel } from "../../lib/testing/test-channel.ts";
 import { failureOf } from "../testing/app.ts";
-import { code, example, ROOT, rows, section, snippets } from "./markdown.ts";
+import { code, example, ROOT, rows, section, snippets, source } from "./markdown.ts";
+import { runTests } from "./run-tests.ts";
 import { runCompiler, workshop } from "./workshop.ts";
 
 const PAGE = "docs/testing.md";
 const all = snippets(PAGE);
-const require = createRequire(import.meta.url);
 
 /** The page's tests in one file: the complete one, and those that go on from it. */
 function tests(): string {
@@ -27,16 +25,25 @@ async function writeSources(directory: string): Promise<void> {
   await writeFile(join(directory, "client.mjs"), example("docs/documents.md", "client.mjs"));
 }
 
-/** Runs a file of tests by node's own runner. */
-function runTests(directory: string, file: string): Promise<{ status: number; output: string }> {
-  const loader = pathToFileURL(require.resolve("tsx")).href;
-  const args = ["--import", loader, "--test", "--test-reporter", "tap", file];
-  const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined };
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: directory, env }, (error, stdout, stderr) => {
-      resolve({ status: Number(error?.code ?? 0), output: `${stdout}${stderr}` });
-    });
-  });
+/** Writes the trace that the page replays: of the page's own app, built as its readers have it. */
+async function record(directory: string): Promise<void> {
+  const library = join(directory, "node_modules", "phoenix-channels-server", "dist", "testing", "index.js");
+  const { UserSocket } = await import(pathToFileURL(join(directory, "room.ts")).href);
+  const { channelCase: built } = await import(pathToFileURL(library).href);
+  const kit = built() as ReturnType<typeof channelCase>;
+  const trace = kit.endpoint.trace();
+  const [ada, bob] = await Promise.all(
+    ["ada", "bob"].map(async (user) => {
+      const client = await kit.connect(UserSocket, { token: `valid:${user}` });
+      return client.subscribeAndJoin("room:lobby");
+    }),
+  );
+  for (const room of [ada, bob]) await room?.assertReply(room.push("new_msg", { body: "hi" }), "ok");
+  ada?.push("typing");
+  await kit.settle();
+  const lines = trace.take().map((step) => `${JSON.stringify(step)}\n`);
+  await kit.close();
+  await writeFile(join(directory, "tuesday.jsonl"), lines.join(""));
 }
 
 describe("docs/testing.md", function () {
@@ -61,6 +68,7 @@ describe("docs/testing.md", function () {
     await writeFile(join(directory, "package.json"), '{"type": "module"}');
     await writeSources(directory);
     await writeFile(join(directory, "room.test.ts"), tests());
+    await record(directory);
     const { status, output } = await runTests(directory, "room.test.ts");
     const count = tests().match(/^test\(/gm)?.length ?? 0;
     expect(count).to.be.above(12);
@@ -101,6 +109,14 @@ describe("docs/testing.md", function () {
   it("lists the faults of a simulation", () => {
     const listed = rows(section(PAGE, "Faults"), "fault").map((row) => code(row.fault));
     expect(listed).to.deep.equal(FAULT_KINDS);
+  });
+
+  it("lists the options of replay", () => {
+    const [, options = ""] =
+      /interface ReplayOptions \{([\s\S]*?)\n\}/.exec(source("lib/testing/replay/replay.ts")) ?? [];
+    const names = [...options.matchAll(/readonly (\w+)\??:/g)].map((match) => match[1] ?? "");
+    const listed = rows(section(PAGE, "Replaying a trace"), "option").map((row) => code(row.option));
+    expect(listed).to.have.members(names);
   });
 
   it("gives the defaults that the kit has", async () => {

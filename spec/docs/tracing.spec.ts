@@ -40,6 +40,19 @@ describe("docs/tracing.md", () => {
     }
   });
 
+  it("lists each note of documents, with its facts, and each reason of a skip", () => {
+    const trace = source("lib/documents/trace.ts");
+    const [, body = ""] = /type DocumentStep =([^;]*);/.exec(trace) ?? [];
+    const names = [...body.matchAll(/"(\w+)"/g)].map((match) => match[1] ?? "");
+    expect(names).to.have.length.above(10);
+    const text = section(PAGE, "Documents");
+    expect(rows(text, "`name`").map((row) => code(row["`name`"]))).to.have.members(names);
+    const [, whys = ""] = /why: ((?:"\w+"(?: \| )?)+)\)/.exec(trace) ?? [];
+    const reasons = [...whys.matchAll(/"(\w+)"/g)].map((match) => match[1] ?? "");
+    expect(reasons).to.have.length(3);
+    for (const reason of reasons) expect(text).to.include(`\`${reason}\``);
+  });
+
   it("lists each way of a delivery, and each reason why a message goes nowhere", () => {
     const ways = new Set([...union("Delivery"), "sender", "joining"]);
     const text = section(PAGE, "Steps");

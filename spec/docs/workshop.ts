@@ -91,10 +91,25 @@ export class Running {
         const match = pattern.exec(line);
         if (match !== null) return match;
       }
-      if (this.#over)
-        throw new Error(`it ended without ${pattern}; it printed:\n${this.#printed.join("\n")}`);
+      if (this.#over) throw new Error(`it ended without ${pattern}; it printed:\n${this.text}`);
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
+  }
+
+  /** Lines that match the patterns, one behind the other, printed or still to come. */
+  async lines(patterns: readonly RegExp[]): Promise<void> {
+    const isHere = (start: number) =>
+      patterns.every((pattern, i) => pattern.test(this.#printed[start + i] ?? ""));
+    for (;;) {
+      if (this.#printed.some((_line, start) => isHere(start))) return;
+      if (this.#over) throw new Error(`it ended without ${patterns.join("\n")}; it printed:\n${this.text}`);
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+  }
+
+  /** All that it has printed by now. */
+  get text(): string {
+    return this.#printed.join("\n");
   }
 
   /** The port of the address that a server prints when it listens. */

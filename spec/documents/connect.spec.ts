@@ -2,19 +2,14 @@ import { expect } from "chai";
 import { error } from "../../lib/index.ts";
 import type { DocumentPeer, Json } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
-import { FULL, READ, serveDocuments, WRITE } from "./served.ts";
+import { numbers, range } from "./numbers.ts";
+import { documentsInMemory, FULL, READ, WRITE } from "./served.ts";
 
 const KB = 1024;
 
-/** The sequence numbers of some ops. */
-const numbers = (ops: readonly { readonly sequenceNumber: number }[]) =>
-  ops.map(({ sequenceNumber }) => sequenceNumber);
-/** So many numbers, from the first. */
-const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
-
 describe("connect_document", () => {
   it("answers with the reply, then the event, then ops, with these fields", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.lurk();
     const before = Math.floor(served.clock.now());
     const token = served.token();
@@ -97,7 +92,7 @@ describe("connect_document", () => {
   });
 
   it("gives the claims that the token has, also the app's own", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const peer = await served.lurk();
     const user = { id: "ada", name: "Ada" };
     const claims = { documentId: "doc-1", tenantId: "acme", scopes: WRITE, user, role: { of: "the app" } };
@@ -109,7 +104,7 @@ describe("connect_document", () => {
   const KEYS = ["tenantId", "id", "token"];
   for (const key of KEYS) {
     it(`needs ${key}`, async () => {
-      const served = await serveDocuments();
+      const served = await documentsInMemory();
       const peer = await served.lurk();
       for (const value of [undefined, null, "", 5, {}, []]) {
         const { reply, event } = await peer.tryConnect({ token: served.token(), [key]: value });
@@ -140,7 +135,7 @@ describe("connect_document", () => {
   ];
   for (const [what, fields, reason, code] of WRONG) {
     it(`refuses ${what}: ${reason}, ${code}`, async () => {
-      const served = await serveDocuments();
+      const served = await documentsInMemory();
       const peer = await served.lurk();
       const { reply } = await peer.tryConnect({ token: served.token(), ...fields });
       expect(reply.response).to.include({ reason, code });
@@ -151,7 +146,7 @@ describe("connect_document", () => {
   }
 
   it("speaks the first of the client's versions that it knows, with or without a caret", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     for (const [versions, version] of [
       [["^9.0.0", "0.2.0", "^0.4.0"], "^0.2.0"],
       [[], "^0.4.0"],
@@ -164,7 +159,7 @@ describe("connect_document", () => {
 
   it("asks the app's authorize, whose error is 403 with its payload as details", async () => {
     const asked: unknown[] = [];
-    const served = await serveDocuments({
+    const served = await documentsInMemory({
       channel: (base) =>
         class extends base {
           override authorize(claims: Json, mode: string) {
@@ -198,7 +193,7 @@ describe("connect_document", () => {
 
   it("is 503 while the secrets can't be read, and while the log doesn't answer", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     const release = log.holdAppends();
     const waiting = ada.send("submitOp", ada.submission(ada.op("x")));
@@ -219,7 +214,7 @@ describe("a connect that is under way", () => {
   /** A log that is held up, a writer whose op is in flight there, and a client that connects behind that. */
   async function underWay() {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     const release = log.holdAppends();
     ada.send("submitOp", ada.submission(ada.op("in flight")));
@@ -266,7 +261,7 @@ describe("a connect that is under way", () => {
 describe("initialMessages", () => {
   /** A document with so many ops of about so many bytes. */
   async function filled(ops: number, bytes: number) {
-    const served = await serveDocuments({ documents: { maxRecentBytes: 0 } });
+    const served = await documentsInMemory({ documents: { maxRecentBytes: 0 } });
     const ada = await served.enter();
     for (let i = 0; i < ops; i++) await ada.submit("x".repeat(bytes));
     return { served, ada };
@@ -305,7 +300,7 @@ describe("initialMessages", () => {
   });
 
   it("count bytes, not characters", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     for (let i = 0; i < 3; i++) await ada.submit("€".repeat(80 * KB));
     const bob = await served.enter({ user: "bob" });
@@ -322,7 +317,7 @@ describe("initialMessages", () => {
   });
 
   it("and live ops miss and double nothing for those that connect while others write", async () => {
-    const served = await serveDocuments({ documents: { maxRecentBytes: 0 } });
+    const served = await documentsInMemory({ documents: { maxRecentBytes: 0 } });
     const ada = await served.enter();
     const late: Promise<DocumentPeer>[] = [];
     const replies: Promise<unknown>[] = [];
@@ -344,7 +339,7 @@ describe("initialMessages", () => {
 
 describe("read clients", () => {
   it("are in initialClients, not in the log, and come and go as signals of the system", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const bob = await served.enter({ user: "bob", scopes: READ });
     expect(bob.connected).to.include({ mode: "read", checkpointSequenceNumber: 1 });
@@ -384,7 +379,7 @@ describe("read clients", () => {
   });
 
   it("may not write, but their noops are no error, and don't count", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const bob = await served.enter({ scopes: READ });
     const { status, response } = await bob.submit("x");
     expect([status, response.reason]).to.deep.equal(["error", "read_only"]);

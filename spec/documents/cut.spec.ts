@@ -9,7 +9,7 @@ import { opsIn } from "./log-contents.ts";
 import { type ServedDocuments, serveDocuments } from "./served.ts";
 
 /** Every so many bytes; 1 is every byte. */
-const STRIDE = Number(process.env.CUT_STRIDE ?? 61);
+const STRIDE = Number(process.env.CUT_STRIDE ?? 131);
 const OPS = 6;
 
 describe("a client whose connection dies between a push and its answer", function () {

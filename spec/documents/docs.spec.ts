@@ -8,7 +8,7 @@ import { CONNECT_REASONS, OP_REASONS, type SequencedOp } from "../../lib/documen
 import { MAX_NESTING } from "../../lib/documents/nesting.ts";
 import { MAX_HANDLE, SYSTEM_TYPES } from "../../lib/documents/sequencer.ts";
 import { MAX_OPS } from "../../lib/documents/submission.ts";
-import { code, example, ROOT, readPage, rows, section, snippets, source } from "../docs/markdown.ts";
+import { code, example, ROOT, readPage, rows, section, snippets, source, sources } from "../docs/markdown.ts";
 import { connectClient, run, runCompiler, workshop } from "../docs/workshop.ts";
 import { Inbox, officialClient, TRANSPORTS, type TransportRow } from "../support/official-client.ts";
 import { SECRET, serveDocuments } from "./served.ts";
@@ -206,23 +206,27 @@ ${snippet("registry.lookup")}
   it("gives the limits as the code has them", () => {
     const text = section(PAGE, "Limits of a document");
     const limit = (what: string) => rows(text, "what").find((row) => row.what?.startsWith(what))?.limit ?? "";
-    const constant = (file: string, name: string) => {
-      const [, value = "NaN"] =
-        new RegExp(`const ${name} = ([\\d_]+);`).exec(source(`lib/documents/${file}.ts`)) ?? [];
-      return Number(value.replaceAll("_", ""));
+    const lib = sources()
+      .filter((path) => path.startsWith("lib/documents/"))
+      .map(source)
+      .join("\n");
+    const constant = (name: string) => {
+      const found = [...lib.matchAll(new RegExp(`const ${name} = ([\\d_]+);`, "g"))];
+      expect(found, name).to.have.length(1);
+      return Number(found[0]?.[1]?.replaceAll("_", ""));
     };
     const listed: readonly [what: string, limit: number][] = [
       ["ops of one push", MAX_OPS],
-      ["ops of one client", constant("waiting", "MAX_QUEUED_OPS")],
+      ["ops of one client", constant("MAX_QUEUED_OPS")],
       ["nesting", MAX_NESTING],
-      ["an op's type", constant("submission", "MAX_TYPE_LENGTH")],
-      ["signals of one push", constant("signals", "MAX_SIGNALS")],
-      ["client ids", constant("signals", "MAX_NAMES")],
-      ["failed connects", constant("failure-window", "MAX_FAILURES")],
-      ["connects of one user", constant("session", "MAX_CONNECTS")],
-      ["departed clients", constant("state", "MAX_DEPARTED")],
-      ["a client that reads", constant("delivery", "STALLED") / 1000],
-      ["waiting while", constant("patience", "MAX_WAIT") / 1000],
+      ["an op's type", constant("MAX_TYPE_LENGTH")],
+      ["signals of one push", constant("MAX_SIGNALS")],
+      ["client ids", constant("MAX_NAMES")],
+      ["failed connects", constant("MAX_FAILURES")],
+      ["connects of one user", constant("MAX_CONNECTS")],
+      ["departed clients", constant("MAX_DEPARTED")],
+      ["a client that reads", constant("STALLED") / 1000],
+      ["waiting while", constant("MAX_WAIT") / 1000],
     ];
     for (const [what, value] of listed) {
       expect(Number.parseInt(limit(what).replace(",", ""), 10), what).to.equal(value);

@@ -2,7 +2,10 @@ import { once } from "node:events";
 import { Packr } from "msgpackr";
 import { WebSocket } from "ws";
 import type { SequencedOp } from "../../lib/documents/index.ts";
+import type { Endpoint } from "../../lib/index.ts";
+import { turn } from "../support/gate.ts";
 import { afterTest } from "../support/teardown.ts";
+import { MemoryWire, type Wire } from "./memory-wire.ts";
 
 export type PeerVsn = "1.0.0" | "2.0.0" | "3.0.0";
 
@@ -24,10 +27,10 @@ export interface AnswerOf {
 }
 
 /** A client of one document that speaks frames, in any version, and keeps all it gets. */
-export class DocumentPeer {
+export class DocumentPeer<W extends Wire = Wire> {
   readonly topic: string;
   readonly vsn: PeerVsn;
-  readonly ws: WebSocket;
+  readonly ws: W;
   /** Everything that has come, in order, taken or not. */
   readonly all: Incoming[] = [];
   readonly closed: Promise<number>;
@@ -44,7 +47,7 @@ export class DocumentPeer {
   #joinRef = "";
   #csn = 0;
 
-  constructor(ws: WebSocket, vsn: PeerVsn, topic: string) {
+  constructor(ws: W, vsn: PeerVsn, topic: string) {
     this.ws = ws;
     this.vsn = vsn;
     this.topic = topic;
@@ -53,12 +56,19 @@ export class DocumentPeer {
     this.closed = new Promise((resolve) => ws.once("close", resolve));
   }
 
-  static async open(url: string, vsn: PeerVsn, topic: string): Promise<DocumentPeer> {
+  static async open(url: string, vsn: PeerVsn, topic: string): Promise<DocumentPeer<WebSocket>> {
     const ws = new WebSocket(`${url}?vsn=${vsn}`);
     const peer = new DocumentPeer(ws, vsn, topic);
     afterTest(() => ws.terminate());
     await once(ws, "open");
     return peer;
+  }
+
+  /** By the test kit's transport, without a network. */
+  static async inMemory(endpoint: Endpoint, vsn: PeerVsn, topic: string): Promise<DocumentPeer<Wire>> {
+    const wire = await MemoryWire.to(endpoint, vsn);
+    afterTest(() => wire.terminate());
+    return new DocumentPeer(wire, vsn, topic);
   }
 
   /** Tells of each message when it comes, and of those at once that have come. */
@@ -94,10 +104,10 @@ export class DocumentPeer {
 
   /** Several events in one write, so that the server reads them in one turn. */
   burst(events: readonly (readonly [event: string, payload: unknown])[]): string[] {
-    const socket = (this.ws as unknown as { _socket: { cork(): void; uncork(): void } })._socket;
-    socket.cork();
+    const { _socket: socket } = this.ws as { _socket?: { cork(): void; uncork(): void } };
+    socket?.cork();
     const refs = events.map(([event, payload]) => this.send(event, payload));
-    socket.uncork();
+    socket?.uncork();
     return refs;
   }
 
@@ -118,6 +128,8 @@ export class DocumentPeer {
 
   /** All that has come and wasn't taken, up to the answer of a heartbeat sent now. */
   async settle(): Promise<Incoming[]> {
+    // A network takes its time, in which the server has done what is due at once.
+    if (this.ws instanceof MemoryWire) for (let turns = 0; turns < 4; turns++) await turn();
     const ref = `probe-${++this.#refs}`;
     this.#frame(null, ref, "phoenix", "heartbeat", {});
     const probe = await this.#take((message) => message.ref === ref);

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { systemClock } from "../../lib/clock.ts";
 import { MemoryOpLog, type SequencedOp } from "../../lib/documents/index.ts";
 import { loadState } from "../../lib/documents/load.ts";
-import type { DocumentPeer, Json } from "./document-peer.ts";
-import { FULL, READ, serveDocuments } from "./served.ts";
+import type { AnswerOf, DocumentPeer, Json } from "./document-peer.ts";
+import { documentsInMemory, FULL, READ } from "./served.ts";
 
 const RUNS = Number(process.env.DOCUMENT_FUZZ_RUNS ?? 60);
 
@@ -172,19 +172,27 @@ describe("the document channel under hostile payloads", () => {
     const property = fc.asyncProperty(
       fc.constantFrom("1.0.0", "2.0.0", "3.0.0") as fc.Arbitrary<"1.0.0" | "2.0.0" | "3.0.0">,
       fc.boolean(),
+      fc.boolean(),
       fc.array(push, { minLength: 1, maxLength: 25 }),
-      async (vsn, connects, pushes) => {
+      async (vsn, connects, atOnce, pushes) => {
         const log = new MemoryOpLog();
-        const served = await serveDocuments({ documents: { log } });
+        const served = await documentsInMemory({ documents: { log } });
         const witness = await served.enter({ user: "witness" });
         const peer = connects ? await served.enter({ vsn, user: "eve" }) : await served.lurk({ vsn });
         const token = served.token({ user: "eve", scopes: FULL });
-        for (const [event, payload] of pushes) {
-          const sent = filled(payload, peer, token);
-          const { status, response } = await peer.ask(event, sent);
+        const taken = (event: string, { status, response }: AnswerOf) => {
           expect(status).to.be.oneOf(["ok", "error"]);
           if (status === "error") expect(response.reason).to.be.a("string");
           if (event === "connect_document" && status === "ok") peer.connected = response;
+        };
+        if (atOnce) {
+          const events = pushes.map(([event, payload]) => [event, filled(payload, peer, token)] as const);
+          const refs = peer.burst(events);
+          for (const [i, ref] of refs.entries()) taken(events[i]?.[0] ?? "", await peer.reply(ref));
+        } else {
+          for (const [event, payload] of pushes) {
+            taken(event, await peer.ask(event, filled(payload, peer, token)));
+          }
         }
         expect((await witness.ask("submitOp", { type: "op", contents: "alive" })).status).to.equal("ok");
         const { head } = served.documents.registry.lookup("acme", "doc-1") ?? { head: -1 };
@@ -241,7 +249,7 @@ describe("the document channel under hostile payloads", () => {
   ];
   for (const [event, payload, reason] of DEEP) {
     it(`nested 200,000 levels deep are answered: ${event} ${payload("…", "id")}`, async () => {
-      const served = await serveDocuments();
+      const served = await documentsInMemory();
       const ada = await served.enter();
       // As text, since nothing here could write it either.
       ada.ws.send(`["j1","deep","${ada.topic}","${event}",${payload(deep(200_000), ada.clientId)}]`);
@@ -253,7 +261,7 @@ describe("the document channel under hostile payloads", () => {
   }
 
   it("nested deep are answered in connect_document", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     for (const field of [
       "client",
       "mode",
@@ -277,7 +285,7 @@ describe("the document channel under hostile payloads", () => {
   });
 
   it("in bytes are answered as what they aren't", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const lurker = await served.lurk();
     const ada = await served.enter();
     const bytes = (peer: DocumentPeer, event: string) => {
@@ -313,7 +321,7 @@ describe("the document channel under hostile payloads", () => {
   });
 
   it("with numbers beyond all bounds are refused, and change nothing", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     for (const number of ["1e999", "-1e999", "9007199254740993", "1e21", "-0.1", "99999999999999999999"]) {
       ada.ws.send(

@@ -4,15 +4,15 @@ import { turn } from "../support/gate.ts";
 import type { DocumentPeer } from "./document-peer.ts";
 import { FaultyLog } from "./faulty-log.ts";
 import { opsIn, story, written } from "./log-contents.ts";
-import { type ServedDocuments, serveDocuments } from "./served.ts";
+import { type DocumentsInMemory, documentsInMemory } from "./served.ts";
 
-interface Logged extends ServedDocuments {
+interface Logged extends DocumentsInMemory {
   readonly log: FaultyLog;
 }
 
 async function serveLogged(): Promise<Logged> {
   const log = new FaultyLog();
-  return { ...(await serveDocuments({ documents: { log } })), log };
+  return { ...(await documentsInMemory({ documents: { log } })), log };
 }
 
 /** So that what was sent has been handled, and what that schedules at once has happened. */

@@ -3,7 +3,7 @@ import { MemoryOpLog, OP_REASONS } from "../../lib/documents/index.ts";
 import { error } from "../../lib/index.ts";
 import type { DocumentPeer, Json } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
-import { READ, serveDocuments, WRITE } from "./served.ts";
+import { documentsInMemory, READ, WRITE } from "./served.ts";
 
 const KB = 1024;
 
@@ -20,7 +20,7 @@ async function refused(peer: DocumentPeer, payload: unknown): Promise<{ response
 describe("submitOp", () => {
   it("is answered when the ops are durable, behind them, with their first and last number", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     const bob = await served.enter({ user: "bob" });
     await ada.caughtUp(2);
@@ -37,7 +37,7 @@ describe("submitOp", () => {
   });
 
   it("gives an op these fields, contents and metadata as they came", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const contents = { b: [1, null, "é😀\u2028"], a: { nested: true }, n: -0.5e-7, "": "" };
     await ada.ask(
@@ -61,7 +61,7 @@ describe("submitOp", () => {
   });
 
   it("takes one op of a bare client, which numbers nothing, and has no contents if it says none", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     for (const [i, payload] of [
       { type: "op", contents: [1] },
@@ -83,7 +83,7 @@ describe("submitOp", () => {
   });
 
   it("takes several batches of one push in order", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const messageBatches = [[ada.op(1), ada.op(2)], [], [ada.op(3)]];
     const { response } = await ada.ask("submitOp", { clientId: ada.clientId, messageBatches });
@@ -125,7 +125,7 @@ describe("submitOp", () => {
   ];
   for (const [what, payload] of MALFORMED) {
     it(`refuses ${what}: malformed, 400`, async () => {
-      const served = await serveDocuments();
+      const served = await documentsInMemory();
       const ada = await served.enter();
       const { response, nack } = await refused(ada, payload(ada));
       expect([response.reason, nack.content.code]).to.deep.equal(["malformed", 400]);
@@ -134,7 +134,7 @@ describe("submitOp", () => {
   }
 
   it("has a nack in both shapes, with the op that was wrong and the head, for its sender only", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const bob = await served.enter({ user: "bob" });
     const good = ada.op("good");
@@ -159,7 +159,7 @@ describe("submitOp", () => {
   });
 
   it("repeats contents of 1 KiB in a nack, and none above that", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     for (const [length, shown] of [
       [KB - 2, true],
@@ -175,7 +175,7 @@ describe("submitOp", () => {
   });
 
   it("takes 100 ops, and refuses 101 as a whole", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const ops = Array.from({ length: 101 }, (_, i) => ada.op(i));
     const { response, nack } = await refused(ada, ada.submission(...ops));
@@ -187,7 +187,7 @@ describe("submitOp", () => {
   });
 
   it("takes contents of maxMessageSize, and refuses more as a whole", async () => {
-    const served = await serveDocuments({ mount: { maxPayload: 1024 * KB } });
+    const served = await documentsInMemory({ mount: { maxPayload: 1024 * KB } });
     const ada = await served.enter();
     const { maxMessageSize } = ada.success;
     expect(maxMessageSize).to.equal(960 * KB);
@@ -201,7 +201,7 @@ describe("submitOp", () => {
 
   it("never makes a record that the log can't take, whatever stands beside the contents", async () => {
     const log = new MemoryOpLog({ maxRecordBytes: 256 * KB });
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     expect(ada.success.maxMessageSize).to.equal(192 * KB);
     const wide = { type: "\u0001".repeat(256), compression: "\u0001".repeat(256) };
@@ -234,7 +234,7 @@ describe("submitOp", () => {
   });
 
   it("answers an op that was sequenced with its first number, within the last 32, and sequences it once", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const ops = range(40).map((i) => ada.op(i, { metadata: { i } }));
     for (const op of ops) await ada.ask("submitOp", ada.submission(op));
@@ -261,7 +261,7 @@ describe("submitOp", () => {
   });
 
   it("answers an op that comes twice in one turn twice, and sequences it once", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const push = ada.submission(ada.op("x"));
     const refs = ada.burst([
@@ -274,7 +274,7 @@ describe("submitOp", () => {
   });
 
   it("refuses a gap, and the client still owes the number that it owed", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const ops = [ada.op(1), ada.op(2), ada.op(3)];
     const { response, nack } = await refused(ada, ada.submission(ops[1]));
@@ -287,7 +287,7 @@ describe("submitOp", () => {
   });
 
   it("refuses a referenceSequenceNumber below the MSN", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     await ada.submit("a");
     await ada.submit("b");
@@ -298,7 +298,7 @@ describe("submitOp", () => {
 
   it("throttles a client with more than 256 ops or 1 MiB waiting, with retryAfter in both places", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter();
     const release = log.holdAppends();
     const refs = [ada.send("submitOp", ada.submission(ada.op("in flight")))];
@@ -328,7 +328,7 @@ describe("submitOp", () => {
 
   it("gives each of several writers its turn in a record", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const peers = await Promise.all(
       ["ada", "bob", "cyd"].map((user) => served.enter({ user, scopes: WRITE })),
     );
@@ -356,7 +356,7 @@ describe("submitOp", () => {
 describe("the app's hooks for ops", () => {
   it("beforeOps sees a push as it came, and refuses it as a whole", async () => {
     const seen: Json[] = [];
-    const served = await serveDocuments({
+    const served = await documentsInMemory({
       channel: (base) =>
         class extends base {
           override beforeOps(ops: readonly Json[]) {
@@ -384,7 +384,7 @@ describe("the app's hooks for ops", () => {
 
   it("beforeOps isn't asked about what is refused anyway", async () => {
     let asked = 0;
-    const served = await serveDocuments({
+    const served = await documentsInMemory({
       channel: (base) =>
         class extends base {
           override beforeOps() {
@@ -400,7 +400,7 @@ describe("the app's hooks for ops", () => {
 
   it("afterOps is told of what is durable, and its throw is logged and ends nothing", async () => {
     const told: unknown[] = [];
-    const served = await serveDocuments({
+    const served = await documentsInMemory({
       channel: (base) =>
         class extends base {
           override afterOps(ops: readonly Json[], first: number, last: number) {

@@ -3,9 +3,9 @@ import { expect } from "chai";
 import { type Claims, TenantSecrets } from "../../lib/documents/index.ts";
 import { error, ok } from "../../lib/index.ts";
 import { Gate } from "../support/gate.ts";
-import type { DocumentPeer } from "./document-peer.ts";
+import type { DocumentPeer, Incoming } from "./document-peer.ts";
 import { GatedLog } from "./gated-log.ts";
-import { FULL, OTHER_SECRET, READ, SECRET, serveDocuments, WRITE } from "./served.ts";
+import { documentsInMemory, FULL, OTHER_SECRET, READ, SECRET, WRITE } from "./served.ts";
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
@@ -55,7 +55,7 @@ describe("forged tokens", () => {
   ];
   for (const [what, forge, reason] of forged) {
     it(`are refused: ${what}`, async () => {
-      const served = await serveDocuments();
+      const served = await documentsInMemory();
       const peer = await served.lurk();
       const token = forge(served.token());
       const { reply, event } = await peer.tryConnect({ token });
@@ -66,7 +66,7 @@ describe("forged tokens", () => {
   }
 
   it("are in no answer to a payload that is one, or has one in another place", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const peer = await served.lurk();
     const token = served.token();
     const { tenantId, id } = { tenantId: "acme", id: "doc-1" };
@@ -92,8 +92,8 @@ describe("forged tokens", () => {
 
 describe("a token's end", () => {
   /** A writer whose token counts for so many seconds, and another one. */
-  async function expiring(expiresIn = 100, setup: Parameters<typeof serveDocuments>[0] = {}) {
-    const served = await serveDocuments(setup);
+  async function expiring(expiresIn = 100, setup: Parameters<typeof documentsInMemory>[0] = {}) {
+    const served = await documentsInMemory(setup);
     const ada = await served.enter({ expiresIn });
     const bob = await served.enter({ user: "bob", expiresIn: 3600 });
     await ada.caughtUp(2);
@@ -170,10 +170,10 @@ describe("a token's end", () => {
     served.clock.skip(9000);
     expect(await besidesOps(ada)).to.deep.equal(["token_expiring"]);
     served.clock.skip(1100);
-    const nack = await ada.next("nack");
-    expect(nack).to.deep.include({ clientId: "", operation: null, sequenceNumber: 2 });
-    expect(nack.content).to.include({ code: 401, type: "AuthorizationError" });
-    expect(await ada.next("phx_error")).to.deep.equal({ reason: "channel_crash" });
+    const [nack, end, ...rest] = (await ada.settle()) as [Incoming, Incoming];
+    expect(nack.payload).to.deep.include({ clientId: "", operation: null, sequenceNumber: 2 });
+    expect(nack.payload.content).to.include({ code: 401, type: "AuthorizationError" });
+    expect([end.event, end.payload, rest]).to.deep.equal(["phx_error", { reason: "channel_crash" }, []]);
     expect((await bob.caughtUp(3)).at(-1)).to.include({
       type: "leave",
       contents: ada.clientId,
@@ -208,7 +208,7 @@ describe("a token's end", () => {
 
   it("bites a client that waits for its connect", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const release = log.holdAppends();
     const peer = await served.lurk();
     const connecting = peer.tryConnect({ token: served.token({ expiresIn: 3 }) });
@@ -217,13 +217,14 @@ describe("a token's end", () => {
     release();
     const { reply } = await connecting;
     expect(reply.response).to.include({ reason: "token_expired", code: 401 });
+    await peer.settle();
     const reader = await served.enter({ scopes: READ });
     expect(reader.ops.map(({ type }) => type)).to.deep.equal(["join", "leave"]);
     expect(reader.success.initialClients).to.have.length(1);
   });
 
   it("comes later by clockTolerance, which is no pause", async () => {
-    const served = await serveDocuments({ documents: { clockTolerance: 30 } });
+    const served = await documentsInMemory({ documents: { clockTolerance: 30 } });
     const token = served.token({ expiresIn: 10 });
     served.clock.skip(20_000);
     const late = await served.enter({ connect: { token } });
@@ -233,7 +234,7 @@ describe("a token's end", () => {
   });
 
   it("may be further away than a timer reaches", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const month = 30 * 86_400;
     expect(month * 1000).to.be.above(2 ** 31);
     const ada = await served.enter({ expiresIn: month, scopes: READ });
@@ -251,7 +252,7 @@ describe("a token's end", () => {
     let asked = 0;
     const source = () => (++asked === 1 ? SECRET : gate.promise);
     const tenants = new TenantSecrets<string | Promise<string>>({ source, ttlMs: 0, staleMs: 0 });
-    const served = await serveDocuments({ documents: { tenants } });
+    const served = await documentsInMemory({ documents: { tenants } });
     // One answer for connect_document, and for its key.
     const token = served.token({ expiresIn: 100_000 });
     const ada = await served.lurk();
@@ -271,7 +272,7 @@ describe("a token's end", () => {
   });
 
   it("leaves no timer behind when the client goes", async () => {
-    const served = await serveDocuments({ documents: { idleTimeout: 0 } });
+    const served = await documentsInMemory({ documents: { idleTimeout: 0 } });
     const ada = await served.enter({ expiresIn: 100_000 });
     expect(served.clock.pending(60_000)).to.equal(1);
     await ada.ask("phx_leave");
@@ -287,7 +288,7 @@ describe("access_token", () => {
     ["one that has expired", { expiresIn: -1 }, "token_expired"],
   ] as const) {
     it(`is refused with ${what}, and all stays as it was`, async () => {
-      const served = await serveDocuments();
+      const served = await documentsInMemory();
       const ada = await served.enter();
       const token = served.token(of);
       const { status, response } = await ada.ask("access_token", { token });
@@ -299,7 +300,7 @@ describe("access_token", () => {
 
   it("is refused if the app's authorize doesn't want it any more, and all stays as it was", async () => {
     const members = new Set(["ada"]);
-    const served = await serveDocuments({
+    const served = await documentsInMemory({
       channel: (base) =>
         class extends base {
           override async authorize({ user }: Claims) {
@@ -322,7 +323,7 @@ describe("access_token", () => {
   });
 
   it("that loses doc:write ends the write client, which may come back for reading", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const bob = await served.enter({ user: "bob" });
     const token = served.token({ scopes: READ });
@@ -336,7 +337,7 @@ describe("access_token", () => {
   });
 
   it("that loses doc:read ends the channel", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const reader = await served.enter({ scopes: READ });
     await reader.ask("access_token", { token: served.token({ scopes: [] }) });
     expect((await reader.next("nack")).content.message).to.include("doc:read");
@@ -348,7 +349,7 @@ describe("access_token", () => {
 
   it("brings and takes summary:write, also for an op that waits", async () => {
     const log = new GatedLog();
-    const served = await serveDocuments({ documents: { log } });
+    const served = await documentsInMemory({ documents: { log } });
     const ada = await served.enter({ scopes: WRITE });
     const summarize = (handle: string) => ada.op({ handle, head: "" }, { type: "summarize" });
     const op = summarize("s1");
@@ -370,7 +371,7 @@ describe("access_token", () => {
 
 describe("tokens and secrets", () => {
   it("are in no line of the log, at any level, and in no answer", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const used = [
       served.token(),
       served.token({ expiresIn: -1 }),
@@ -398,7 +399,7 @@ describe("tokens and secrets", () => {
 
 describe("the limits of connects", () => {
   it("20 failed connects a minute and channel, then 429 with the time to wait", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const peer = await served.lurk();
     for (let i = 0; i < 20; i++) {
       expect((await peer.tryConnect({ token: "wrong" })).reply.response.code).to.equal(401);
@@ -412,7 +413,7 @@ describe("the limits of connects", () => {
   });
 
   it("300 connects a minute of one user and document, whatever the connection", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const peer = await served.lurk();
     for (let i = 0; i < 300; i++) {
       await peer.connectDocument({ token: served.token({ scopes: READ }), mode: "read" });
@@ -426,7 +427,7 @@ describe("the limits of connects", () => {
   });
 
   it("maxClients of a document; who resumes takes the place of the one it goes on from", async () => {
-    const served = await serveDocuments({ documents: { maxClients: 2 } });
+    const served = await documentsInMemory({ documents: { maxClients: 2 } });
     const ada = await served.enter();
     const bob = await served.enter({ user: "bob", scopes: READ });
     const peer = await served.lurk();
@@ -447,7 +448,7 @@ describe("the limits of connects", () => {
   });
 
   it("one connect of a channel: another one is answered already_connected, and changes nothing", async () => {
-    const served = await serveDocuments();
+    const served = await documentsInMemory();
     const ada = await served.enter();
     const { reply } = await ada.tryConnect({ token: served.token({ user: "bob" }) });
     expect(reply.response).to.include({ reason: "already_connected", code: 400 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -170,6 +170,25 @@ describe("the library of documents", () => {
       [`First at ${4e12 + 99}`, ""],
       ["Second", "It begins"],
     ]);
+  });
+
+  it("has no document that it can't write down, and says what it couldn't", async () => {
+    const directory = await temporaryDir();
+    const errors: unknown[] = [];
+    const library = await Library.open(join(directory, "library.json"), (error) => errors.push(error));
+    const entry = await library.create();
+    if (entry === null) throw new Error("no document");
+    // What is to be written first can't be.
+    await mkdir(join(directory, "library.json.new"));
+    const failure = await library.create().catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(Error);
+    expect(library.list()).to.deep.equal([entry]);
+    library.change(entry.id, { at: 1, title: "Later" });
+    await library.close();
+    expect(errors.length).to.be.greaterThan(0);
+    await rm(join(directory, "library.json.new"), { recursive: true });
+    await library.close();
+    expect((await Library.open(join(directory, "library.json"))).list()[0]?.title).to.equal("Later");
   });
 
   it("has what it has, and takes what it doesn't understand for no library", async () => {

@@ -60,6 +60,9 @@ describe("npm start", function () {
       if (url === undefined) throw new Error(`unexpected output: ${line}`);
       expect(await (await fetch(url)).text()).to.include("<title>Phoenix Docs</title>");
       expect(await (await fetch(`${url}chat/`)).text()).to.include("<title>Chat</title>");
+      expect(await (await fetch(`${url}inspector/`)).text()).to.include(
+        "<title>Inspector · Phoenix Channels</title>",
+      );
       const clients = await Promise.all([
         connect(url, "documents", "library"),
         connect(url, "chat", "room:lobby"),

@@ -1,4 +1,5 @@
 import { TENANT } from "./api.js";
+import { OpStream } from "./op-stream.js";
 
 /** Milliseconds until what failed for no fault of ours is tried again. */
 const RETRY_AFTER = 2_000;
@@ -17,8 +18,6 @@ const NOOP_AFTER = 2_000;
 export class Session extends EventTarget {
   /** "connecting", "connected", "offline", or "refused", which is for good. */
   state = "connecting";
-  /** Whether we have once had all that the server had. */
-  isLoaded = false;
   /** Why, if it is refused. */
   reason = "";
   /** Why what is in the outbox can't be saved, if it can't. */
@@ -26,26 +25,21 @@ export class Session extends EventTarget {
   clientId = null;
   /** Who is connected, by client id: `{user, mode}`. */
   clients = new Map();
-  /** The sequence number of the last op that we have; what came before we have too. */
-  seen;
   /** The summary that the server knows: `{handle, sequenceNumber}`. */
   summary = null;
   #proposed = null;
-  #unreadable = null;
   #socket;
   #channel = null;
   #document;
   #mode;
   #outbox;
   #api;
-  #loadSummary;
+  #stream;
   /** Counts connections, so that answers to an earlier one are known. */
   #attempt = 0;
   #key = null;
   #maxMessageSize = Number.POSITIVE_INFINITY;
   #csn = 0;
-  #arrived = [];
-  #catchingUp = false;
   #busy = false;
   #noop = null;
   /** Up to which op the list of clients has them all already. */
@@ -66,11 +60,27 @@ export class Session extends EventTarget {
     this.#socket = socket;
     this.#document = document;
     this.#mode = mode;
-    this.seen = seen;
     this.#outbox = outbox;
     this.#api = api;
-    this.#loadSummary = loadSummary;
+    this.#stream = new OpStream(seen, {
+      summary: () => this.summary,
+      loadSummary,
+      request: (from) => this.request(from),
+      onOps: (ops) => this.#take(ops),
+      onLoaded: () => this.#changed("state"),
+      onError: (error) => this.#failed(error),
+    });
     this.#open();
+  }
+
+  /** The sequence number of the last op that we have; what came before we have too. */
+  get seen() {
+    return this.#stream.seen;
+  }
+
+  /** Whether we have once had all that the server had. */
+  get isLoaded() {
+    return this.#stream.isLoaded;
   }
 
   get isConnected() {
@@ -97,8 +107,8 @@ export class Session extends EventTarget {
   }
 
   /** Ops after a sequence number, from the log. @returns {Promise<{ops: object[], head: number, more: boolean}>} */
-  request(from, to) {
-    return ask(this.#channel, "requestOps", { from, ...(to === undefined ? {} : { to }) });
+  request(from) {
+    return ask(this.#channel, "requestOps", { from });
   }
 
   /**
@@ -142,12 +152,12 @@ export class Session extends EventTarget {
     };
     const on = (event, handle) => channel.on(event, current(handle));
     on("connect_document_success", (success) => this.#connected(success));
-    on("op", ({ op }) => this.#arrive(op));
+    on("op", ({ op }) => this.#stream.take(op));
     on("signal", (signal) => this.#receiveSignal(signal));
     on("token_expiring", () => this.#renewToken());
     // The server's session begins anew, and so do we.
     on("resync", () => {
-      this.seen = 0;
+      this.#stream.seen = 0;
     });
     channel.onError(current(() => this.#lost()));
     // Also called whenever the client has joined again by itself.
@@ -214,10 +224,8 @@ export class Session extends EventTarget {
     this.#maxMessageSize = success.maxMessageSize;
     this.#listedAt = checkpointSequenceNumber;
     this.summary = summaryContext ?? null;
-    this.#catchingUp = false;
-    this.#arrived = [];
     this.state = "connected";
-    this.#arrive(initialMessages, checkpointSequenceNumber);
+    this.#stream.begin(initialMessages, checkpointSequenceNumber);
     this.#changed("state");
     this.#changed("clients");
     this.flush();
@@ -225,6 +233,7 @@ export class Session extends EventTarget {
 
   #lost() {
     this.#attempt++;
+    this.#stream.stop();
     this.#busy = false;
     if (this.state !== "refused") this.#setState("offline");
   }
@@ -232,7 +241,7 @@ export class Session extends EventTarget {
   #failed({ code, reason, message, retryAfter, floor }) {
     if (reason === "resync") {
       // Either the log no longer has what we lack, or we have what the log has lost.
-      this.seen = 0;
+      this.#stream.seen = 0;
       if (floor === undefined) this.#changed("rollback");
       this.reopen();
       return;
@@ -300,58 +309,10 @@ export class Session extends EventTarget {
 
   // ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Takes ops in, in order. What comes while we fetch what is missing waits. */
-  async #arrive(ops, head = 0) {
-    const attempt = this.#attempt;
-    this.#arrived.push(...ops);
-    if (this.#catchingUp) return;
-    this.#catchingUp = true;
-    try {
-      this.#takeArrived();
-      while (this.#arrived.length > 0 || this.seen < head) {
-        await this.#fetchMissing();
-        if (attempt !== this.#attempt) return;
-        this.#takeArrived();
-      }
-    } catch (error) {
-      if (attempt === this.#attempt) this.#failed(error);
-      return;
-    }
-    this.#catchingUp = false;
-    if (this.isLoaded) return;
-    this.isLoaded = true;
-    this.#changed("state");
-  }
-
-  #takeArrived() {
-    const ready = [];
-    this.#arrived.sort((a, b) => a.sequenceNumber - b.sequenceNumber);
-    while (this.#arrived.length > 0 && this.#arrived[0].sequenceNumber <= this.seen + 1) {
-      const op = this.#arrived.shift();
-      if (op.sequenceNumber <= this.seen) continue;
-      this.seen = op.sequenceNumber;
-      ready.push(op);
-    }
-    for (const op of ready) this.#follow(op);
-    if (ready.some(({ type, clientId }) => type === "op" && clientId !== this.clientId)) this.#noopLater();
-    if (ready.length > 0) this.dispatchEvent(new CustomEvent("ops", { detail: ready }));
-  }
-
-  async #fetchMissing() {
-    const { summary } = this;
-    if (summary !== null && summary !== this.#unreadable && summary.sequenceNumber > this.seen) {
-      try {
-        await this.#loadSummary(summary.handle);
-        this.seen = Math.max(this.seen, summary.sequenceNumber);
-      } catch {
-        // The log has it too, op by op.
-        this.#unreadable = summary;
-      }
-      return;
-    }
-    const { ops } = await this.request(this.seen);
-    if (ops.length === 0) throw { reason: `the op after ${this.seen} is missing` };
-    this.#arrived.push(...ops);
+  #take(ops) {
+    for (const op of ops) this.#follow(op);
+    if (ops.some(({ type, clientId }) => type === "op" && clientId !== this.clientId)) this.#noopLater();
+    this.dispatchEvent(new CustomEvent("ops", { detail: ops }));
   }
 
   /** Tells the server how far we are, for it to know what everybody has; unless an op of ours does. */

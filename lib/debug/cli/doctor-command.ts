@@ -76,7 +76,9 @@ async function readExamination(
   const [event, payload, ...rest] = options.push ?? [];
   if (rest.length > 0) throw new Usage("--push takes an event and its payload as JSON");
   const push =
-    event === undefined ? null : { event, payload: payload === undefined ? {} : json(payload, "--push") };
+    event === undefined
+      ? null
+      : { event, payload: payload === undefined ? {} : json(payload, "--push", redactor) };
   if (topic === null && push !== null) throw new Usage("--push needs a --topic");
   if (options.expect !== undefined && push === null) throw new Usage("--expect needs a --push");
   const { target, joinPayload, documentOf, token, secret } = await readConnection(
@@ -95,7 +97,7 @@ async function readExamination(
     token,
     secret,
     mode: options.mode,
-    submit: submitPlan(options.submit),
+    submit: submitPlan(options.submit, redactor),
     push,
     hasReply: options.reply,
     expect: options.expect ?? null,
@@ -104,10 +106,10 @@ async function readExamination(
 }
 
 /** @throws Usage */
-function submitPlan(option: string | boolean | undefined): SubmitPlan | null {
+function submitPlan(option: string | boolean | undefined, redactor: Redactor): SubmitPlan | null {
   if (option === false) return null;
   if (typeof option !== "string") return {};
-  const plan = json(option, "--submit");
+  const plan = json(option, "--submit", redactor);
   if (typeof plan !== "object" || plan === null || Array.isArray(plan)) {
     throw new Usage('--submit takes an object: {"messageBatches": [[{"type": "op", "contents": …}]]}');
   }

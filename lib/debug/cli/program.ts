@@ -2,7 +2,13 @@ import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXIT } from "../exit-codes.ts";
 import type { Redactor } from "../redact.ts";
-import { redactorFor, SECRET_VARIABLE, TOKEN_PLACES, TOKEN_VARIABLE } from "./connection-options.ts";
+import {
+  AUTH_TOKEN_VARIABLE,
+  redactorFor,
+  SECRET_VARIABLE,
+  TOKEN_PLACES,
+  TOKEN_VARIABLE,
+} from "./connection-options.ts";
 import { type DecodeOptions, runDecode } from "./decode-command.ts";
 import { type DoctorOptions, runDoctor } from "./doctor-command.ts";
 import { type Io, Usage } from "./io.ts";
@@ -101,6 +107,10 @@ export function program(io: Io, redactor: Redactor, done: (code: number) => void
 function connectionOptions(command: Command): Command {
   return credentialOptions(command)
     .option("--token-as <places>", `where the token goes: ${TOKEN_PLACES.join(", ")}`, collect)
+    .option(
+      "--auth-token <token>",
+      `the connection's own, where --token is a document's; - or ${AUTH_TOKEN_VARIABLE}`,
+    )
     .option("-p, --param <name=value>", "a param of the connection; may be repeated", collect, [])
     .option(
       "-H, --header <header>",
@@ -127,12 +137,13 @@ function modeOption(): Option {
     .default("write");
 }
 
-/** A misspelt option is repeated with its value, which may be a secret. */
+/** What was given to a wrong option may be a secret. */
 function withoutValues(message: string): string {
   return message
     .replaceAll(/\s+/g, " ")
     .trim()
-    .replaceAll(/'(--?[\w-]+)=.*'/g, "'$1=…'");
+    .replaceAll(/'(--?[\w-]+)=.*'/g, "'$1=…'")
+    .replaceAll(/argument '.*' is invalid/g, "argument is invalid");
 }
 
 function collect(value: string, before: string[] | undefined): string[] {

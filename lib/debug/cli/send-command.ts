@@ -31,11 +31,11 @@ export async function runSend(
   io: Io,
   redactor: Redactor,
 ): Promise<number> {
-  if (payloadText === "-" && (options.token === "-" || options.secret === "-")) {
+  if (payloadText === "-" && [options.token, options.secret, options.authToken].includes("-")) {
     throw new Usage("only one of the payload and the token can come from the standard input");
   }
   const text = payloadText === "-" ? await readAll(io) : (payloadText ?? "{}");
-  const push: Push = { event, payload: json(text, "the payload") };
+  const push: Push = { event, payload: json(text, "the payload", redactor) };
   const connection = await readConnection(url, options, [options.topic], io, redactor);
   const printer = new Printer(io.stdout, redactor, wantsColour(io, options.color));
   const errors = new Printer(io.stderr, redactor, false);

@@ -18,7 +18,7 @@ export const DOCUMENT_FAULTS = {
     kind: "permission",
     symptom: "403, though token, tenant, document and scope are right",
     cause: "the app's `authorize` refuses this user",
-    fix: "see `authorize` of the document channel; the reason stands below",
+    fix: "see `authorize` of the document channel; the answer has its reason",
   },
   not_a_document: {
     kind: "channel",
@@ -90,7 +90,7 @@ export const DOCUMENT_FAULTS = {
     kind: "operation",
     symptom: "the operation is refused for a reason of the app's",
     cause: "`beforeOps` of the document channel refuses it",
-    fix: "see `beforeOps`; the reason stands below",
+    fix: "see `beforeOps`; the answer has its reason",
   },
   submit_unanswered: {
     kind: "operation",

@@ -42,7 +42,7 @@ export const TOKEN_FAULTS = {
     kind: "token",
     symptom: "the token is refused for its time, and is valid by this machine's clock",
     cause: "the clocks of the server, this machine and whoever signs differ",
-    fix: "set the clocks by NTP; the times stand below",
+    fix: "set the clocks by NTP, and compare the times",
   },
   token_not_yet_valid: {
     kind: "token",

@@ -89,14 +89,47 @@ describe("tokens and secrets", () => {
     expectHidden(ran, given, "a-password", "key-in-the-url", "param-password", "session=in-a-cookie");
   });
 
+  it("are hidden where only a part of what was given is repeated", async () => {
+    const { url } = await listenHttp((request, response) => {
+      const basic = request.headers.authorization ?? "none";
+      const said = `no ticket-of-ada, pass-of-ada, word-of-ada, ${basic}, ${given.split(".")[2]}`;
+      response.writeHead(302, { Location: `/login?why=${said}` }).end();
+    });
+    const argv = ["doctor", `${url.replace("ws://", "ws://ada:pass-of-ada@")}`, "--token", given];
+    argv.push("--header", "X-Auth: Bearer ticket-of-ada", "--header", "Cookie: word=word-of-ada; path=x");
+    const ran = await run(argv);
+    expect(ran.stdout).to.include("redirected");
+    expectHidden(ran, given, "ticket-of-ada", "pass-of-ada", "word-of-ada", "YWRhOnBhc3Mtb2YtYWRh");
+  });
+
+  it("in payloads are hidden where a server repeats them", async () => {
+    const { url } = await handServer(({ event, reply, payload }) => {
+      const { deep } = payload as { deep?: { password?: string } };
+      if (deep === undefined) return false;
+      reply("error", { reason: `${event}: no ${deep.password}` });
+      return true;
+    });
+    const payload = JSON.stringify({ deep: { password: "open, sesame" } });
+    const at = [url, "-t", "room:a"];
+    for (const argv of [
+      ["doctor", ...at, "--join", payload],
+      ["doctor", ...at, "--push", "x", payload, "--json", "--trace"],
+      ["send", url, "x", payload, "-t", "room:a"],
+    ]) {
+      const ran = await run(argv);
+      expect(ran.stdout + ran.stderr).to.include(": no … (12 characters)");
+      expectHidden(ran, "open, sesame");
+    }
+  });
+
   it("are hidden where they are percent-encoded", async () => {
     const odd = "a token/with+signs & more";
     const { url } = await listenHttp((request, response) =>
-      response.writeHead(302, { Location: `/login${request.url}` }).end(),
+      response.writeHead(302, { Location: `/login${request.url}&${new URLSearchParams({ odd })}` }).end(),
     );
     const ran = await run(["doctor", url, "--token", odd]);
     expect(ran.stdout).to.include("/login/socket/websocket?token=");
-    expectHidden(ran, odd);
+    expectHidden(ran, odd, "a+token");
   });
 
   it("of others are hidden, too", async () => {
@@ -137,6 +170,11 @@ describe("tokens and secrets", () => {
       ["doctor", "ws://127.0.0.1:9/socket", "--secert=a-weak-secret\nof two lines"],
       ["doctor", "ws://127.0.0.1:9/socket", "--token", given, "--join", `{"token": ${given}}`],
       ["doctor", "ws://127.0.0.1:9/socket", "--token", given, "--token-as", given],
+      ["doctor", "ws://127.0.0.1:9/socket", "--auth-token", given, "--token-as", "auth-token"],
+      ["doctor", "ws://127.0.0.1:9/socket", "--timeout", given, "--auth-token", "a-weak-secret"],
+      ["doctor", "ws://127.0.0.1:9/socket", "--auth-tokn=a-weak-secret"],
+      ["doctor", "ws://127.0.0.1:9/socket", "--timeout", "a-weak-secret"],
+      ["doctor", "ws://127.0.0.1:9/socket", "--mode", "a-weak-secret"],
       ["doctor", given],
       ["decode", given, "--topic", given],
       ["send", "ws://127.0.0.1:9/socket", "x", given, "-t", "room:a"],
@@ -158,6 +196,39 @@ describe("tokens and secrets", () => {
     const { mount } = await serve(Guarded);
     const ran = await run(["doctor", mount, "--token", "refuses"]);
     expect(ran.stdout).to.include("the app's `connect` refuses: a token or param is missing");
+  });
+
+  it("of the connection and of the document may be two", async () => {
+    const seen: unknown[] = [];
+    class Echo extends Channel {
+      override join() {
+        return ok();
+      }
+      override handleIn(_event: string, payload: unknown) {
+        seen.push((payload as { token: string }).token);
+        return error({ code: 401, message: `${given} and ${own}` });
+      }
+    }
+    class UserSocket extends Socket {
+      static override channels = { "document:*": Echo };
+      override connect(_params: object, { authToken }: { authToken: string | null }) {
+        seen.push(authToken);
+        return ok();
+      }
+    }
+    const own = "the token of the connection";
+    const { mount } = await serve(UserSocket, { authToken: true });
+    const argv = ["doctor", mount, "-t", TOPIC];
+    const runs = [
+      await run([...argv, "--token", given, "--auth-token", own]),
+      await run(argv, { env: { PHOENIX_CHANNELS_TOKEN: given, PHOENIX_CHANNELS_AUTH_TOKEN: own } }),
+      await run([...argv, "--token", "-", "--auth-token", "-"], { stdin: `${given}\n${own}\n` }),
+    ];
+    for (const ran of runs) {
+      expect(ran.stdout).to.include(`${shortened(given)} and ${shortened(own)}`);
+      expectHidden(ran, given, own);
+    }
+    expect(seen).to.deep.equal([own, given, own, given, own, given]);
   });
 
   it("travel where --token-as says", async () => {
