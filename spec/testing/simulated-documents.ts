@@ -26,13 +26,17 @@ tenants.register(TENANT, "the-secret-of-acme-with-32-bytes");
 /** What outlives the server: the engine; and what a spec wants to know of the server that runs. */
 export interface World {
   readonly engine: SimulatedEngine;
+  /** Of 0 bytes all that clients catch up with is read from the log. */
+  readonly maxRecentBytes: number;
   documents: Documents | null;
 }
 
 /** A process of the server. */
 export function serveDocuments(clock: VirtualClock, world: World): SimulatedServer {
   const log: ProcessLog = world.engine.open(clock);
-  const documents = new Documents({ tenants, log, clock, node: "simulated", idleTimeout: 3_000 });
+  const { maxRecentBytes } = world;
+  const options = { node: "simulated", idleTimeout: 3_000, maxRecentBytes };
+  const documents = new Documents({ tenants, log, clock, ...options });
   class Channel extends DocumentChannel {
     static override documents = documents;
   }

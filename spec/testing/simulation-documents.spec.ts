@@ -13,7 +13,9 @@ const OVER = 5 * MINUTE;
 function newWorld(seed: number, chance: number): World {
   const random = new Random(seed ^ 0x2545_f491);
   const exclusive = random.chance(0.5);
-  return { engine: new SimulatedEngine(random, { chance, until: OVER, exclusive }), documents: null };
+  const maxRecentBytes = random.pick([0, 1024 * 1024]);
+  const engine = new SimulatedEngine(random, { chance, until: OVER, exclusive });
+  return { engine, maxRecentBytes, documents: null };
 }
 
 /** People who write to one document or two, come late, and leave; while the network, the server and the log fail. */
@@ -38,9 +40,12 @@ async function run(simulation: Simulation, world: World, told: string[] = []): P
       authors.push(author);
       for (let left = random.between(5, 25); left > 0; left--) {
         const burst = random.pick([1, 1, 1, 4]);
-        timers.setTimeout(() => {
-          for (let i = 0; i < burst; i++) author.write();
-        }, begins + random.below(OVER));
+        timers.setTimeout(
+          () => {
+            for (let i = 0; i < burst; i++) author.write();
+          },
+          random.between(begins, OVER),
+        );
       }
     }
   }
@@ -89,7 +94,7 @@ function named(told: readonly string[]): string[] {
 }
 
 /** All of them; or one that has failed, as by `SEED=17`. */
-const { SEED, SEEDS = "8" } = process.env;
+const { SEED, SEEDS = "5" } = process.env;
 const seeds = SEED === undefined ? Number(SEEDS) : [Number(SEED)];
 
 /** Runs all seeds, with so many troubles of the log. */
