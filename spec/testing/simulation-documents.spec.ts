@@ -40,12 +40,15 @@ async function run(simulation: Simulation, world: World, told: string[] = []): P
       authors.push(author);
       for (let left = random.between(5, 25); left > 0; left--) {
         const burst = random.pick([1, 1, 1, 4]);
-        timers.setTimeout(
-          () => {
-            for (let i = 0; i < burst; i++) author.write();
-          },
-          random.between(begins, OVER),
-        );
+        const at = random.between(begins, OVER);
+        timers.setTimeout(() => {
+          for (let i = 0; i < burst; i++) author.write();
+        }, at);
+        // What is lost just when something was sent is what has to be found out about.
+        if (random.chance(0.1)) {
+          const told = random.pick(["down", "up"] as const);
+          simulation.fault({ at: at + random.below(100), kind: "half-open", client: name, told });
+        }
       }
     }
   }
