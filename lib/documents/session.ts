@@ -1,8 +1,7 @@
 import { ConfigError, describe, printable } from "../errors.ts";
-import { type ConnectRequest, readInitial } from "./admission.ts";
+import { Admissions, type ConnectRequest } from "./admission.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { Answer, DocumentClient, Mode } from "./client.ts";
-import { ConnectRate } from "./connect-rate.ts";
 import { Delivery } from "./delivery.ts";
 import type { DocumentHost } from "./documents.ts";
 import { loadState } from "./load.ts";
@@ -10,12 +9,11 @@ import { type DocumentName, LogTruncated } from "./log/op-log.ts";
 import { OpReader } from "./op-reader.ts";
 import { Ordering } from "./ordering.ts";
 import { MAX_SESSION_BYTES, RecentOps } from "./recent.ts";
-import { ConnectRefusal, type OpRefusal } from "./refusal.ts";
+import type { ConnectRefusal, OpRefusal } from "./refusal.ts";
 import { Silence } from "./silence.ts";
 import type { DocumentState, Summary } from "./state.ts";
 import type { Submission } from "./submission.ts";
 import { type Carrier, inCourse, note } from "./trace.ts";
-import { type Joined, unavailable } from "./waiting.ts";
 
 /** A client of a session, as `session.clients` shows it. */
 export interface SessionClient {
@@ -40,7 +38,7 @@ export class Session {
   readonly #reader: OpReader;
   readonly #checkpoints: Checkpoints;
   readonly #local = new Map<string, DocumentClient>();
-  readonly #rate = new ConnectRate();
+  readonly #admissions: Admissions;
   readonly #silence: Silence;
   readonly #onEnded: (session: Session, error: unknown) => void;
   #stopping: Promise<void> | null = null;
@@ -106,6 +104,19 @@ export class Session {
       name.document,
       state.sn,
     );
+    this.#admissions = new Admissions({
+      clock: host.clock,
+      maxClients: host.maxClients,
+      clients: this.#local,
+      order: this.#ordering,
+      reader: this.#reader,
+      delivery: this.#delivery,
+      session: this,
+      isGone: (client) => client.ended || this.#ended,
+      forget: (client) => this.#forget(client),
+      announce: (client) =>
+        this.#announce(client, "join", { clientId: client.clientId, client: client.detail }),
+    });
     // Whoever was connected to an earlier session of this process is gone; and if no other process can have the log
     // open, so is everybody else.
     for (const { clientId, boot } of state.clients.values()) {
@@ -185,36 +196,11 @@ export class Session {
 
   /** @internal Resolves to null once the client is connected, which `request.admitted` was told. */
   async connect(client: DocumentClient, request: ConnectRequest): Promise<ConnectRefusal | null> {
-    if (!this.running) return unavailable();
-    // Who only reads needs nothing of a log that takes no ops.
-    if (client.mode === "write" && this.#ordering.down) return unavailable();
-    // What it goes on from leaves as it comes.
-    const { resume, lastSeen } = request;
-    const others = this.#local.size - (resume !== null && this.#local.has(resume) ? 1 : 0);
-    if (others >= this.#host.maxClients) {
-      const message = `the document has ${others} clients, as many as maxClients allows`;
-      return new ConnectRefusal("too_many_clients", message, { retryAfter: 10 });
-    }
-    const throttled = this.#rate.add(client.userId, this.#host.clock.now());
-    if (throttled !== null) return throttled;
-    // Before its own join raises the head.
-    if (lastSeen !== null && lastSeen > this.head) {
-      const message = `lastSeenSequenceNumber ${lastSeen} is above the head ${this.head}: the document was set back`;
-      return this.#resync(message, {});
-    }
-    const existing = this.head > 0;
+    const early = this.#admissions.refusal(client, request);
+    if (early !== null) return early;
     this.#local.set(client.clientId, client);
     try {
-      let joined: Joined | null = null;
-      if (client.mode === "write") {
-        const outcome = await this.#ordering.join(client, resume);
-        if (outcome instanceof ConnectRefusal) {
-          this.#forget(client);
-          return outcome;
-        }
-        joined = outcome;
-      }
-      const refused = await this.#admit(client, request, joined, existing);
+      const refused = await this.#admissions.admit(client, request);
       if (refused !== null) this.disconnect(client);
       else this.#silence.watch();
       return refused;
@@ -222,62 +208,6 @@ export class Session {
       this.disconnect(client);
       throw error;
     }
-  }
-
-  /**
-   * Reads what the client lacks, then lets it in: in one turn, so that no op comes twice or not at all.
-   *
-   * @param joined Its own join; null for a reader, who is let in at the head.
-   */
-  async #admit(
-    client: DocumentClient,
-    { lastSeen, admitted }: ConnectRequest,
-    joined: Joined | null,
-    existing: boolean,
-  ): Promise<ConnectRefusal | null> {
-    const target = joined?.sequenceNumber ?? null;
-    const isGone = () => client.ended || this.#ended;
-    const from = lastSeen ?? this.summary?.sequenceNumber ?? 0;
-    let initial: Awaited<ReturnType<typeof readInitial>>;
-    try {
-      initial = await readInitial(from, () => target ?? this.head, this.#reader, this.#delivery, isGone);
-    } catch (error) {
-      if (error instanceof LogTruncated) return this.#resync(error.message, { floor: error.floor });
-      throw error;
-    }
-    if (initial === null || isGone()) return unavailable();
-    // What has come since is not for this client to miss: it is pulled from here.
-    const { messages: initialMessages, cursor } = initial;
-    // The order and the log may have taken their time.
-    if (this.#host.clock.now() >= client.until) {
-      return new ConnectRefusal("token_expired", "the token has expired while the client was connecting");
-    }
-    const initialClients = this.#initialClients(client, target ?? this.head);
-    client.cursor = cursor;
-    admitted({
-      initialMessages,
-      checkpointSequenceNumber: this.head,
-      initialClients,
-      existing,
-      summary: this.summary,
-      resumed: joined?.resumed ?? null,
-    });
-    if (client.mode === "read")
-      this.#announce(client, "join", { clientId: client.clientId, client: client.detail });
-    this.#delivery.connect(client);
-    return null;
-  }
-
-  /** Who is connected at an op: a client whose join comes later is told of then. */
-  #initialClients(self: DocumentClient, sn: number): { clientId: string; client: unknown }[] {
-    const clients: { clientId: string; client: unknown }[] = [];
-    for (const { clientId, detail, joined } of this.#ordering.state.clients.values()) {
-      if (joined <= sn) clients.push({ clientId, client: detail });
-    }
-    for (const { clientId, mode, detail } of [...this.#delivery.clients, self]) {
-      if (mode === "read") clients.push({ clientId, client: detail });
-    }
-    return clients;
   }
 
   /** @internal The client is gone, whyever. Twice is once. */
@@ -398,10 +328,6 @@ export class Session {
   get summaryContext(): { readonly handle: string; readonly sequenceNumber: number } | null {
     const { summary } = this;
     return summary === null ? null : { handle: summary.handle, sequenceNumber: summary.sequenceNumber };
-  }
-
-  #resync(message: string, details: object): ConnectRefusal {
-    return new ConnectRefusal("resync", message, { ...details, summaryContext: this.summaryContext });
   }
 
   // ── silence, trouble, the end ──────────────────────────────────────────────────────────────────────────────
