@@ -1,8 +1,8 @@
 import type { ChannelContext } from "../channel.ts";
 import { Reply } from "../reply.ts";
 import { type Claims, SCOPES } from "./claims.ts";
+import { type OpDraft, SUMMARIZE } from "./op.ts";
 import { nackPayload, OpRefusal } from "./refusal.ts";
-import { type OpDraft, SUMMARIZE } from "./sequencer.ts";
 import type { Submission } from "./submission.ts";
 import { inCourse, note } from "./trace.ts";
 

@@ -1,6 +1,5 @@
 import { describe } from "../errors.ts";
 import { isTooDeep, MAX_NESTING } from "./nesting.ts";
-import { OpRefusal } from "./refusal.ts";
 import {
   MAX_HANDLE,
   NOOP,
@@ -10,7 +9,8 @@ import {
   SUMMARIZE,
   type SummaryDraft,
   SYSTEM_TYPES,
-} from "./sequencer.ts";
+} from "./op.ts";
+import { OpRefusal } from "./refusal.ts";
 
 /** Ops of one push. */
 export const MAX_OPS = 100;

@@ -6,7 +6,7 @@ import { expect } from "chai";
 import type { Socket } from "phoenix";
 import { CONNECT_REASONS, OP_REASONS, type SequencedOp } from "../../lib/documents/index.ts";
 import { MAX_NESTING } from "../../lib/documents/nesting.ts";
-import { MAX_HANDLE, SYSTEM_TYPES } from "../../lib/documents/sequencer.ts";
+import { MAX_HANDLE, SYSTEM_TYPES } from "../../lib/documents/op.ts";
 import { MAX_OPS } from "../../lib/documents/submission.ts";
 import { code, example, ROOT, readPage, rows, section, snippets, source, sources } from "../docs/markdown.ts";
 import { connectClient, run, runCompiler, workshop } from "../docs/workshop.ts";

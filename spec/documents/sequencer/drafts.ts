@@ -1,4 +1,4 @@
-import { NOOP, type OpDraft, opHash, SUMMARIZE } from "../../../lib/documents/sequencer.ts";
+import { NOOP, type OpDraft, opHash, SUMMARIZE } from "../../../lib/documents/op.ts";
 
 export interface DraftOptions {
   readonly csn?: number | null;

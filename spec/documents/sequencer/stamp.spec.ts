@@ -1,6 +1,7 @@
 import { expect } from "chai";
+import { NOOP } from "../../../lib/documents/op.ts";
 import { StoredRecord } from "../../../lib/documents/record.ts";
-import { apply, NOOP } from "../../../lib/documents/sequencer.ts";
+import { apply } from "../../../lib/documents/sequencer.ts";
 import { DocumentState } from "../../../lib/documents/state.ts";
 import { draft, summarize } from "./drafts.ts";
 import { Stamped } from "./stamped.ts";

@@ -1,8 +1,8 @@
 import type { LogRecord } from "../../../lib/documents/log/op-log.ts";
+import type { OpDraft } from "../../../lib/documents/op.ts";
 import { StoredRecord } from "../../../lib/documents/record.ts";
 import {
   type Moved,
-  type OpDraft,
   type SequencedOp,
   Stamp,
   type Verdict,

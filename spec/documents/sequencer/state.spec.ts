@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { NOOP } from "../../../lib/documents/sequencer.ts";
+import { NOOP } from "../../../lib/documents/op.ts";
 import { DocumentState } from "../../../lib/documents/state.ts";
 import { draft, summarize } from "./drafts.ts";
 import { Stamped } from "./stamped.ts";

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { NOOP, opHash, type Verdict, validateNoop } from "../../../lib/documents/sequencer.ts";
+import { NOOP, opHash } from "../../../lib/documents/op.ts";
+import { type Verdict, validateNoop } from "../../../lib/documents/sequencer.ts";
 import { draft } from "./drafts.ts";
 import { Stamped } from "./stamped.ts";
 

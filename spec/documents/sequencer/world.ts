@@ -1,10 +1,9 @@
 import type { LogRecord } from "../../../lib/documents/log/op-log.ts";
+import { NOOP, type OpDraft } from "../../../lib/documents/op.ts";
 import { StoredRecord } from "../../../lib/documents/record.ts";
 import {
   apply,
   type Moved,
-  NOOP,
-  type OpDraft,
   Stamp,
   type Verdict,
   validate,
