@@ -2,42 +2,17 @@ import type { Cancel, Clock } from "../clock.ts";
 import { atTurnEnd } from "../turn.ts";
 import { Appender } from "./appender.ts";
 import type { Answer, DocumentClient, QueuedPush } from "./client.ts";
-import type { DocumentName, LogRecord, OpLog, Position } from "./log/op-log.ts";
+import type { DocumentName, OpLog, Position } from "./log/op-log.ts";
 import { Noops } from "./noops.ts";
 import { NOOP, type OpDraft } from "./op.ts";
 import { MAX_WAIT } from "./patience.ts";
+import { type Batch, RecordDraft } from "./record-draft.ts";
 import { type ConnectRefusal, OpRefusal } from "./refusal.ts";
-import { movedMinimum, Stamp, validate, validateNoop } from "./sequencer.ts";
+import { type Stamp, validate, validateNoop } from "./sequencer.ts";
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
 import { type Carrier, type DocumentTraces, inCourse, note } from "./trace.ts";
 import { type Joined, type PendingJoin, type Resumed, SYSTEM_BYTES, Waiting } from "./waiting.ts";
-
-/** What one record takes at most, in bytes, unless one push alone is larger. */
-const MAX_RECORD = 1024 * 1024;
-/** What stands before the ops of a record, and what each client takes there that noops have moved. */
-const HEADER_BYTES = 16 * 1024;
-const MOVED_BYTES = 80;
-/** What an append does when it is durable. */
-interface Batch {
-  readonly record: LogRecord;
-  readonly stamp: Stamp;
-  readonly settle: readonly (() => void)[];
-  readonly carriers: readonly Carrier[];
-}
-
-/** One record in the making. */
-interface Building {
-  /** The MSN that the next op can't refer below. */
-  readonly minimum: () => number;
-  /** The stamp, which begins when it is first asked for. */
-  readonly begun: () => Stamp;
-  /** Whether so many bytes still fit; the first always do. */
-  readonly fits: (bytes: number) => boolean;
-  readonly settle: (() => void)[];
-  /** The pushes in it, if there is a trace. */
-  readonly carriers: Carrier[];
-}
 
 export interface OrderingHost {
   readonly log: OpLog;
@@ -257,69 +232,27 @@ export class Ordering {
     this.#host.settled();
   }
 
-  /** What one record may take besides its header. */
-  get #maxBytes(): number {
-    return this.#host.log.maxRecordBytes - HEADER_BYTES;
-  }
-
   /** One record of what waits: those that leave, those that join, then pushes, the clients taking turns. */
   #build(): Batch | null {
-    const { node, boot, clock } = this.#host;
-    const { moved } = this.#noops;
-    const max = this.#maxBytes;
-    let stamp: Stamp | null = null;
-    let left = 0;
-    const begun = () => {
-      stamp ??= new Stamp(this.state, { node, boot, now: clock.now(), moved });
-      return stamp;
-    };
-    const fits = (bytes: number) => {
-      if (stamp === null) {
-        const header = moved.size * MOVED_BYTES;
-        left = Math.min(MAX_RECORD, max) - header;
-        if (header > 0 && bytes + header > max) {
-          // What noops have moved goes first, in a record of its own.
-          begun().noop();
-          left = 0;
-          return false;
-        }
-      } else if (bytes > left) {
-        return false;
-      }
-      left -= bytes;
-      return true;
-    };
-    // A record that begins takes along what noops have moved, and with it the MSN.
-    const minimum = () =>
-      stamp !== null || moved.size === 0 ? this.state.msn : movedMinimum(this.state, moved);
-    const building: Building = { minimum, begun, fits, settle: [], carriers: [] };
+    const { node, boot, clock, log } = this.#host;
+    const options = { node, boot, now: clock.now(), moved: this.#noops.moved };
+    const draft = new RecordDraft(this.state, options, log.maxRecordBytes);
     const { leaves, joins } = this.#waiting;
-    while (leaves.length > 0 && fits(SYSTEM_BYTES)) {
+    while (leaves.length > 0 && draft.fits(SYSTEM_BYTES)) {
       const clientId = leaves.shift() as string;
-      if (this.state.clients.has(clientId)) begun().leave(clientId);
+      if (this.state.clients.has(clientId)) draft.stamp.leave(clientId);
     }
-    while (joins.length > 0 && fits((joins[0] as PendingJoin).bytes)) {
-      this.#stampJoin(building, joins.shift() as PendingJoin);
+    while (joins.length > 0 && draft.fits((joins[0] as PendingJoin).bytes)) {
+      this.#stampJoin(draft, joins.shift() as PendingJoin);
     }
-    this.#stampPushes(building);
-    if (this.#noopDue && stamp === null) begun().noop();
+    this.#stampPushes(draft);
+    if (this.#noopDue && !draft.begun) draft.stamp.noop();
     this.#noopDue = false;
-    // TypeScript doesn't see what the closure has done.
-    const finished = stamp as Stamp | null;
-    if (finished === null) return null;
-    // What noops have moved is in the state, so it has to be in the log.
-    if (finished.ops.length === 0) finished.noop();
-    return {
-      record: finished.finish(),
-      stamp: finished,
-      settle: building.settle,
-      carriers: building.carriers,
-    };
+    return draft.finish();
   }
 
-  #stampJoin({ begun, settle }: Building, pending: PendingJoin): void {
+  #stampJoin({ stamp, settle }: RecordDraft, pending: PendingJoin): void {
     const { client, resume } = pending;
-    const stamp = begun();
     let resumed: Resumed | null = null;
     if (resume !== null) {
       if (this.state.clients.has(resume)) {
@@ -336,15 +269,15 @@ export class Ordering {
     settle.push(() => pending.settle({ sequenceNumber, resumed }));
   }
 
-  #stampPushes(building: Building): void {
+  #stampPushes(draft: RecordDraft): void {
     const waiting = this.#waiting;
     /** Clients whose next push has to wait for the next record. */
     const later: DocumentClient[] = [];
     let next = waiting.peek();
-    while (next !== null && building.fits(next.push.submission.bytes)) {
+    while (next !== null && draft.fits(next.push.submission.bytes)) {
       const { client, push } = next;
       waiting.take();
-      if (this.#stampPush(building, client, push)) later.push(client);
+      if (this.#stampPush(draft, client, push)) later.push(client);
       else waiting.again(client);
       next = waiting.peek();
     }
@@ -353,12 +286,9 @@ export class Ordering {
   }
 
   /** True if the client's noops have to be in a record before its next push is. */
-  #stampPush(
-    { minimum, begun, settle, carriers }: Building,
-    client: DocumentClient,
-    { submission, answer }: QueuedPush,
-  ): boolean {
+  #stampPush(draft: RecordDraft, client: DocumentClient, { submission, answer }: QueuedPush): boolean {
     const { ops, sent } = submission;
+    const { settle, carriers } = draft;
     const writer = this.state.clients.get(client.clientId);
     if (writer === undefined) {
       const refusal = new OpRefusal("client_mismatch", "the client isn't connected any more");
@@ -370,7 +300,7 @@ export class Ordering {
       client.refuse(answer, refusal, this.#head);
       return false;
     }
-    const verdict = validate(this.state, writer, ops, this.#noops.moved, minimum);
+    const verdict = validate(this.state, writer, ops, this.#noops.moved, () => draft.minimum);
     if (verdict.kind === "refuse") {
       const { reason, message, index } = verdict;
       client.refuse(answer, new OpRefusal(reason, message, sent[index] ?? null), this.#head);
@@ -387,7 +317,7 @@ export class Ordering {
       else acknowledge();
       return this.#takeNoops(writer, rest);
     }
-    const { first, last, trailing } = begun().push(writer, ops, skip);
+    const { first, last, trailing } = draft.stamp.push(writer, ops, skip);
     if (client.port.tracer.active) {
       carriers.push({ client, answer, first, last });
       const facts = { clientId: client.clientId, first, last, msn: this.state.msn };
