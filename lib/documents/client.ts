@@ -6,6 +6,7 @@ import { nackPayload, OpRefusal } from "./refusal.ts";
 import type { Submission } from "./submission.ts";
 import { inCourse, note } from "./trace.ts";
 
+/** How a client is connected: a writer has a join in the log and holds the minimum sequence number, a reader neither. */
 export type Mode = "read" | "write";
 
 /** What a session needs of the channel of a client. */

@@ -106,6 +106,7 @@ const OPTIONS: {
 export class Documents implements Inspectable {
   /** The sessions of this node. */
   readonly registry: Registry;
+  /** Where the ops live; `close` closes it. */
   readonly log: OpLog;
   /** @internal */
   readonly tenants: AnyTenantSecrets;

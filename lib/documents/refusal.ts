@@ -38,7 +38,9 @@ const OP_CODES = {
   throttled: [429, "ThrottlingError"],
 } as const;
 
+/** The `reason` of a refused `connect_document`. */
 export type ConnectReason = keyof typeof CONNECT_CODES;
+/** The `reason` of a refused `submitOp`. */
 export type OpReason = keyof typeof OP_CODES;
 
 /** Every reason of a refused `connect_document`, with its code. */

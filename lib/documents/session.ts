@@ -28,6 +28,7 @@ export interface SessionClient {
  * that ends, or fails, is built anew from there.
  */
 export class Session {
+  /** With `document` its name. */
   readonly tenant: string;
   readonly document: string;
   readonly #name: DocumentName;
