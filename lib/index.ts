@@ -1,6 +1,5 @@
+export type { ChannelClass, ChannelLog } from "./channel/channel-class.ts";
 export type {
-  ChannelClass,
-  ChannelLog,
   HandleInResult,
   HandleResult,
   JoinResult,

@@ -1,4 +1,4 @@
-import type { ChannelContext } from "../channel.ts";
+import type { ChannelContext } from "../channel/context.ts";
 import type { Cancel } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { ConfigError, describe, printable, StateError } from "../errors.ts";

@@ -1,4 +1,5 @@
-import { type Channel, hasHandler } from "../channel.ts";
+import { hasHandler } from "../channel/events.ts";
+import type { Channel } from "../channel.ts";
 import { printable } from "../errors.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Envelope } from "../pubsub/broadcast.ts";

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { Channel, ChannelContext } from "../channel.ts";
+import type { ChannelContext } from "../channel/context.ts";
+import type { Channel } from "../channel.ts";
 import { assertTopic, RESERVED } from "../connection/arguments.ts";
 import type { EndpointInternals } from "../endpoint/internals.ts";
 import { Endpoint, endpointInternals } from "../endpoint.ts";
