@@ -105,12 +105,13 @@ export class ChannelHandle implements ChannelContext {
       Promise.resolve(promise).then(
         (result: unknown) => {
           process.awaited--;
-          if (!(result instanceof Reply)) misreturned(process, "deferReply", "deferReply", result);
+          if (!(result instanceof Reply))
+            misreturned(process, "deferReply", "deferReply", result, inHand?.event);
           else if (inHand !== null) answer(process, inHand, result);
         },
         (error: unknown) => {
           process.awaited--;
-          process.crash("deferReply", error);
+          process.crash("deferReply", error, inHand?.event);
         },
       );
     } else if (inHand !== null && !inHand.answered && !inHand.deferred) {
