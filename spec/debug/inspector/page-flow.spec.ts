@@ -131,6 +131,16 @@ describe("the inspector's page: the flow of messages", function () {
       expect(await selected.count()).to.equal(1);
       expect(await selected.getAttribute("id")).to.equal(await flow.getAttribute("aria-activedescendant"));
     }
+    // Who listens to the page asks right after the key, before anything is drawn.
+    const told = await flow.evaluate((element) => {
+      element.dispatchEvent(Object.assign(new Event("keydown"), { key: "Home" }));
+      const marked = [...element.querySelectorAll('[aria-selected="true"]')];
+      return marked.map(({ id, textContent }) => ({
+        isActive: id === element.getAttribute("aria-activedescendant"),
+        isFirst: textContent?.includes("shout"),
+      }));
+    });
+    expect(told).to.deep.equal([{ isActive: true, isFirst: true }]);
   });
 
   it("is filtered by kind; what is wrong stays", async () => {
