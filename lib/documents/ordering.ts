@@ -10,7 +10,7 @@ import { movedMinimum, NOOP, type OpDraft, Stamp, validate, validateNoop } from 
 import type { DocumentState, WriteClient } from "./state.ts";
 import type { Submission } from "./submission.ts";
 import { type Carrier, type DocumentTraces, inCourse, note } from "./trace.ts";
-import { ended, type Joined, type PendingJoin, type Resumed, SYSTEM_BYTES, Waiting } from "./waiting.ts";
+import { type Joined, type PendingJoin, type Resumed, SYSTEM_BYTES, Waiting } from "./waiting.ts";
 
 /** What one record takes at most, in bytes, unless one push alone is larger. */
 const MAX_RECORD = 1024 * 1024;
@@ -70,8 +70,6 @@ export class Ordering {
   readonly #appender: Appender;
   readonly #noops: Noops;
   readonly #waiting: Waiting;
-  /** Joins in the record that is in flight. */
-  #stamped: PendingJoin[] = [];
   /** The last durable op. */
   #head: number;
   #appending = false;
@@ -168,7 +166,6 @@ export class Ordering {
     this.#noops.stop();
     this.#waiting.stop();
     this.#appender.stop();
-    for (const { settle } of this.#stamped.splice(0)) settle(ended());
     this.#tellIdle();
   }
 
@@ -246,7 +243,7 @@ export class Ordering {
 
   #committed({ record, stamp, settle, carriers }: Batch): void {
     this.#head = record.last;
-    this.#stamped = [];
+    this.#waiting.stamped = [];
     for (const done of settle) done();
     this.#host.committed(stamp.ops, stamp.answers, carriers);
     this.#noops.appended();
@@ -334,7 +331,7 @@ export class Ordering {
       }
     }
     const sequenceNumber = stamp.join(client.clientId, client.detail);
-    this.#stamped.push(pending);
+    this.#waiting.stamped.push(pending);
     settle.push(() => pending.settle({ sequenceNumber, resumed }));
   }
 

@@ -46,6 +46,8 @@ export interface WaitingHost {
 export class Waiting {
   readonly leaves: string[] = [];
   joins: PendingJoin[] = [];
+  /** Joins in the record that is in flight. */
+  stamped: PendingJoin[] = [];
   readonly #host: WaitingHost;
   /** Clients with pushes that wait, in the order of their turns. */
   #turns: DocumentClient[] = [];
@@ -148,7 +150,7 @@ export class Waiting {
   stop(): void {
     this.#stopped = true;
     this.#cancelSweep?.();
-    for (const { settle } of this.joins.splice(0)) settle(ended());
+    for (const { settle } of [...this.stamped.splice(0), ...this.joins.splice(0)]) settle(ended());
   }
 
   #unqueue(client: DocumentClient): void {
@@ -165,7 +167,7 @@ export class Waiting {
     if (this.#stopped || this.#cancelSweep !== null) return;
     let oldest = Number.POSITIVE_INFINITY;
     for (const { queue } of this.#turns) oldest = Math.min(oldest, queue[0]?.since ?? oldest);
-    for (const { since } of this.joins) oldest = Math.min(oldest, since);
+    for (const { since } of [...this.stamped, ...this.joins]) oldest = Math.min(oldest, since);
     if (oldest === Number.POSITIVE_INFINITY) return;
     const wait = Math.max(oldest + MAX_WAIT - this.#host.clock.now(), SWEEP_AGAIN);
     this.#cancelSweep = this.#host.clock.schedule(() => {
@@ -175,7 +177,7 @@ export class Waiting {
     }, wait);
   }
 
-  /** The log doesn't answer: nobody waits for longer than they may; what is in flight goes on. */
+  /** The log doesn't answer: nobody waits for longer than they may. Pushes that are in flight go on. */
   #sweep(): void {
     const { clock, head } = this.#host;
     const before = clock.now() - MAX_WAIT;
@@ -189,9 +191,14 @@ export class Waiting {
       }
       this.again(client);
     }
-    const late = this.joins.filter(({ since }) => since <= before);
+    for (const { settle } of this.joins.filter(({ since }) => since <= before)) settle(unavailable());
     this.joins = this.joins.filter(({ since }) => since > before);
-    for (const { settle } of late) settle(unavailable());
+    for (const { settle, client } of this.stamped.filter(({ since }) => since <= before)) {
+      settle(unavailable());
+      // Its join may still get into the log: then it is gone when it comes.
+      this.leaves.push(client.clientId);
+    }
+    this.stamped = this.stamped.filter(({ since }) => since > before);
   }
 }
 

@@ -6,13 +6,21 @@ export type { ChannelCaseOptions } from "./options.ts";
 export type { Replayed, ReplayedConnect, ReplayOptions } from "./replay/replay.ts";
 export { replay } from "./replay/replay.ts";
 export type { ClientInfo } from "./request.ts";
+export type { Timers } from "./simulation/client-timers.ts";
 export type { Fault, FaultKind } from "./simulation/faults.ts";
-export type { PhoenixChannel, PhoenixPresence, PhoenixPush, PhoenixSocket } from "./simulation/phoenix.ts";
+export type {
+  PhoenixChannel,
+  PhoenixMessage,
+  PhoenixPresence,
+  PhoenixPush,
+  PhoenixSocket,
+} from "./simulation/phoenix.ts";
 export type { Random } from "./simulation/random.ts";
 export type {
   FaultOptions,
   SeedsOptions,
   SimulatedClient,
+  SimulatedServer,
   Simulation,
   SimulationOptions,
 } from "./simulation/simulation.ts";

@@ -19,6 +19,12 @@ function tests(): string {
   return [example(PAGE, "room.test.ts"), ...rest].join("\n");
 }
 
+/** What the page's tests import. */
+async function writeSources(directory: string): Promise<void> {
+  await writeFile(join(directory, "room.ts"), example(PAGE, "room.ts"));
+  await writeFile(join(directory, "client.mjs"), example("docs/documents.md", "client.mjs"));
+}
+
 /** Writes the trace that the page replays: of the page's own app, built as its readers have it. */
 async function record(directory: string): Promise<void> {
   const library = join(directory, "node_modules", "phoenix-channels-server", "dist", "testing", "index.js");
@@ -51,16 +57,16 @@ describe("docs/testing.md", function () {
       "junction",
     );
     await writeFile(join(directory, "package.json"), '{"type": "module"}');
-    await writeFile(join(directory, "room.ts"), example(PAGE, "room.ts"));
+    await writeSources(directory);
     await writeFile(join(directory, "room.test.ts"), tests());
     const options = ["--strict", "--noEmit", "--skipLibCheck", "--target", "ES2022", "--module", "NodeNext"];
-    runCompiler([...options, "--types", "node", "room.test.ts"], directory);
+    runCompiler([...options, "--allowJs", "--types", "node", "room.test.ts"], directory);
   });
 
   it("room.ts and room.test.ts, with all other snippets: they run, and pass", async () => {
     const directory = await workshop();
     await writeFile(join(directory, "package.json"), '{"type": "module"}');
-    await writeFile(join(directory, "room.ts"), example(PAGE, "room.ts"));
+    await writeSources(directory);
     await writeFile(join(directory, "room.test.ts"), tests());
     await record(directory);
     const { status, output } = await runTests(directory, "room.test.ts");

@@ -77,6 +77,37 @@ describe("a document whose log", () => {
         expect((await connecting(writer, served.token({ user: "eve" }))).reply.status).to.equal("ok");
       });
 
+      it("refuses a connect that is in flight after 5 s, and its leave follows its join", async () => {
+        const served = await serveFaulty();
+        const { log, clock } = served;
+        const ada = await served.enter();
+        const bob = await served.lurk({ user: "bob" });
+        log.always = fault;
+        const resume = { clientId: ada.clientId, key: ada.connected.key };
+        const asked = connecting(bob, served.token(), { resume });
+        await log.appends.reaches(2);
+        clock.skip(4000);
+        expect(await bob.settle()).to.deep.equal([]);
+        clock.skip(1000);
+        expect((await asked).reply.response).to.include({ reason: "unavailable", code: 503, retryAfter: 2 });
+        log.recover();
+        clock.skip(2000);
+        const { reply } = await connecting(bob, served.token(), { resume });
+        // It goes on from the client that it wanted to go on from, though that left with the one nobody heard of.
+        expect(reply.response.resumed).to.include({ clientId: ada.clientId, lastClientSequenceNumber: 0 });
+        const ops = await opsIn(log);
+        const joins = ops.filter(({ type }) => type === "join");
+        const [, unheard = ""] = joins.map((op) => (op.contents as { readonly clientId: string }).clientId);
+        const names = { [ada.clientId]: "ada", [unheard]: "unheard", [reply.response.clientId]: "bob" };
+        expect(story(ops, names)).to.deep.equal([
+          "join ada",
+          "leave ada",
+          "join unheard",
+          "leave unheard",
+          "join bob",
+        ]);
+      });
+
       it("goes on with reads: readers connect, and requestOps is answered", async () => {
         const served = await serveFaulty();
         const ada = await served.enter();

@@ -206,6 +206,59 @@ describe("simulate", () => {
     expect(simulation.endpoint.stats().bufferedBytes).to.equal(0);
   });
 
+  /** A server whose process tells what becomes of it. */
+  function process(simulation: { events: string[]; close?: () => Promise<void> }) {
+    let served = 0;
+    return (clock: VirtualClock) => {
+      const n = ++served;
+      const tell = (what: string) => simulation.events.push(`${clock.now()} ${what} ${n}`);
+      const close = async () => {
+        tell("close");
+        await simulation.close?.();
+      };
+      return { endpoint: serve(clock), close, kill: () => tell("kill") };
+    };
+  }
+
+  it("lets a process close behind its endpoint, and kills it at once where it isn't graceful", async () => {
+    const events: string[] = [];
+    const simulation = simulate({ seed: 1, serve: process({ events }) });
+    const { endpoint } = simulation;
+    simulation.fault({ at: 1_000, kind: "restart", graceful: false, for: 500 });
+    simulation.fault({ at: 2_000, kind: "restart", graceful: true, for: 500 });
+    await simulation.advance(10_000);
+    expect(simulation.endpoint).not.to.equal(endpoint);
+    expect(events).to.deep.equal(["1000 kill 1", "2000 close 2", "2000 kill 2"]);
+    await simulation.close();
+    expect(events.slice(3)).to.deep.equal(["10000 kill 3"]);
+  });
+
+  it("kills a process that doesn't close within half a minute, and passes on what one fails with", async () => {
+    const events: string[] = [];
+    const closing = new Gate();
+    const slow = simulate({ seed: 1, serve: process({ events, close: () => closing.promise }) });
+    slow.fault({ at: 1_000, kind: "restart", graceful: true, for: 500 });
+    await slow.advance(60_000);
+    expect(events).to.deep.equal(["1000 close 1", "31000 kill 1"]);
+    await slow.close();
+
+    const close = () => Promise.reject(new Error("the disk is full"));
+    const failing = simulate({ seed: 1, serve: process({ events, close }) });
+    failing.fault({ at: 1_000, kind: "restart", graceful: true, for: 500 });
+    await failing.advance(2_000);
+    expect(await failing.close().catch((error: Error) => error.message)).to.equal("the disk is full");
+  });
+
+  it("has timers for what a test runs on a client's machine", async () => {
+    const simulation = newSimulation();
+    const { timers } = simulation.client("ada");
+    const rang: number[] = [];
+    timers.setTimeout(() => rang.push(simulation.clock.now()), 1_000);
+    simulation.fault({ at: 500, kind: "sleep", client: "ada", for: 3_600_000 });
+    await simulation.calm();
+    expect(rang).to.deep.equal([3_600_500]);
+  });
+
   it("goes on while a handler waits for the test", async () => {
     const simulation = newSimulation();
     const ada = person(simulation, "ada");
@@ -270,6 +323,28 @@ describe("simulateSeeds", () => {
       }
       expect(simulation.endpoint.stats()).to.include({ connections: 3, channels: 3 });
     });
+  });
+
+  it("has a world that outlives restarts, for each seed its own", async () => {
+    const worlds: { readonly seed: number; served: number }[] = [];
+    const world = (seed: number) => {
+      const made = { seed, served: 0 };
+      worlds.push(made);
+      return made;
+    };
+    const serveIn = (clock: VirtualClock, its: { served: number }) => {
+      its.served++;
+      return serve(clock);
+    };
+    await simulateSeeds({ seeds: [4, 5], world, serve: serveIn }, async (simulation, its) => {
+      expect(its).to.equal(worlds.at(-1));
+      simulation.fault({ at: 0, kind: "restart", graceful: false, for: simulation.seed });
+      await simulation.advance(100);
+    });
+    expect(worlds).to.deep.equal([
+      { seed: 4, served: 2 },
+      { seed: 5, served: 2 },
+    ]);
   });
 
   it("names the seed that fails, and its faults; the seed alone fails again", async () => {

@@ -15,6 +15,16 @@ export interface PhoenixSocket {
   onOpen(callback: () => void): unknown;
   onClose(callback: (event: { code: number; reason: string; wasClean: boolean }) => void): unknown;
   onError(callback: (error: unknown) => void): unknown;
+  /** Of every message that comes, heartbeats' replies too. */
+  onMessage(callback: (message: PhoenixMessage) => void): unknown;
+}
+
+export interface PhoenixMessage {
+  readonly topic: string;
+  readonly event: string;
+  readonly payload: unknown;
+  readonly ref: string | null;
+  readonly join_ref: string | null;
 }
 
 export interface PhoenixChannel {

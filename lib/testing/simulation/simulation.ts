@@ -3,17 +3,29 @@ import { ConfigError, describe, StateError } from "../../errors.ts";
 import { checkOptions, integer, method, type OptionCheck } from "../../options.ts";
 import { Rest } from "../rest.ts";
 import { VirtualClock } from "../virtual-clock.ts";
-import { ClientTimers } from "./client-timers.ts";
+import { ClientTimers, type Timers } from "./client-timers.ts";
 import { drawPlan, FAULT_KINDS, type Fault, type FaultKind } from "./faults.ts";
 import { Network } from "./network.ts";
 import { loadPhoenix, type PhoenixChannel, type PhoenixPresence, type PhoenixSocket } from "./phoenix.ts";
 import { Random } from "./random.ts";
 
+/** A server's process, of which the endpoint is a part. */
+export interface SimulatedServer {
+  readonly endpoint: Endpoint;
+  /** It ends of its own accord: called when the endpoint is closed. It has half a minute for that, then it is killed. */
+  readonly close?: () => Promise<void>;
+  /**
+   * It is gone, at once, and from now on nothing of it may reach what outlives it, such as a database. Called once, for
+   * each server: at a restart that isn't graceful, when a graceful one is done, or when the simulation ends.
+   */
+  readonly kill?: () => void;
+}
+
 export interface SimulationOptions {
   /** Determines all that chance decides: latencies, and the faults. */
   readonly seed: number;
   /** Makes the server, with its mounts: at the beginning, and again after each restart. */
-  readonly serve: (clock: VirtualClock) => Endpoint;
+  readonly serve: (clock: VirtualClock) => Endpoint | SimulatedServer;
 }
 
 export interface FaultOptions {
@@ -42,11 +54,14 @@ const FAULT_OPTIONS: { readonly [K in keyof FaultOptions]-?: OptionCheck<NonNull
   },
 };
 
-/** Virtual milliseconds that a server takes to drain before its process ends. */
+/** Virtual milliseconds that a server takes to drain its connections, and then to end its process. */
 const DRAIN_TIMEOUT = 5_000;
+const EXIT_TIMEOUT = 30_000;
 
 /** Real milliseconds that a moment of the simulation may take. */
 const STEP_TIMEOUT = 10_000;
+
+let machineOf: (client: SimulatedClient) => ClientTimers;
 
 /** A client of a simulation: the official one, on a machine of its own. */
 export class SimulatedClient {
@@ -56,8 +71,9 @@ export class SimulatedClient {
   readonly Presence: new (
     channel: PhoenixChannel,
   ) => PhoenixPresence;
-  /** @internal */
-  readonly timers: ClientTimers;
+  /** The timers of its machine, for code of the test's own that runs there: while it sleeps they stand still. */
+  readonly timers: Timers;
+  readonly #machine: ClientTimers;
 
   /** @internal */
   constructor(
@@ -70,6 +86,11 @@ export class SimulatedClient {
     this.socket = socket;
     this.Presence = presence;
     this.timers = timers;
+    this.#machine = timers;
+  }
+
+  static {
+    machineOf = (client) => client.#machine;
   }
 }
 
@@ -84,14 +105,17 @@ export class Simulation {
   readonly random: Random;
   /** What has gone wrong, and will, in the order of time. */
   readonly plan: Fault[] = [];
-  readonly #serve: (clock: VirtualClock) => Endpoint;
+  readonly #serve: SimulationOptions["serve"];
   readonly #network: Network;
   readonly #clients = new Map<string, SimulatedClient>();
   readonly #undo: () => void;
-  readonly #endpoints: Endpoint[] = [];
+  /** Those whose processes haven't ended. */
+  readonly #servers = new Set<SimulatedServer>();
   readonly #closing: Promise<void>[] = [];
   readonly #start: number;
-  #endpoint: Endpoint;
+  #server: SimulatedServer;
+  /** Of a server that couldn't close. */
+  #failure: { readonly error: unknown } | null = null;
   #down = false;
 
   /** @internal */
@@ -107,9 +131,9 @@ export class Simulation {
     this.#serve = serve;
     this.#start = this.clock.now();
     this.#network = new Network(this.clock, new Random(seed ^ 0x5bd1_e995));
-    this.#endpoint = this.#serveAnew();
+    this.#server = this.#serveAnew();
     const rest = new Rest(
-      () => endpointInternals(this.#endpoint).inFlight(),
+      () => endpointInternals(this.endpoint).inFlight(),
       () => this.#network.moves,
       this.clock,
     );
@@ -118,7 +142,7 @@ export class Simulation {
 
   /** The server that runs now. */
   get endpoint(): Endpoint {
-    return this.#endpoint;
+    return this.#server.endpoint;
   }
 
   /**
@@ -187,15 +211,16 @@ export class Simulation {
   /**
    * Ends the run: clients disconnect, and servers close.
    *
-   * @returns Resolves when nothing is left behind.
+   * @returns Resolves when nothing is left behind. Rejects with what a server's `close` has failed with.
    */
   async close(): Promise<void> {
-    for (const { timers } of this.#clients.values()) timers.stop();
+    for (const client of this.#clients.values()) machineOf(client).stop();
     this.#network.serve(null);
-    for (const endpoint of this.#endpoints) this.#end(endpoint);
+    for (const server of this.#servers) this.#kill(server);
     await this.clock.advance(0);
     await Promise.all(this.#closing);
     this.#undo();
+    if (this.#failure !== null) throw this.#failure.error;
   }
 
   // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────
@@ -217,7 +242,7 @@ export class Simulation {
         this.clock.schedule(() => this.#network.heal(fault.client), fault.for);
         break;
       case "sleep": {
-        const { timers } = this.#clients.get(fault.client) as SimulatedClient;
+        const timers = machineOf(this.#clients.get(fault.client) as SimulatedClient);
         timers.sleep();
         this.clock.schedule(() => timers.wake(), fault.for);
         break;
@@ -234,42 +259,61 @@ export class Simulation {
   #restart(graceful: boolean, ms: number): void {
     if (this.#down) return;
     this.#down = true;
-    const old = this.#endpoint;
+    const old = this.#server;
     this.#network.serve(null);
-    if (graceful) {
-      this.#closing.push(old.close({ timeoutMs: DRAIN_TIMEOUT }));
-      this.clock.schedule(() => this.#network.kill(old), DRAIN_TIMEOUT + 1_000);
-    } else {
-      this.#end(old);
-    }
+    if (graceful) this.#exit(old);
+    else this.#kill(old);
     this.clock.schedule(() => {
-      this.#endpoint = this.#serveAnew();
+      this.#server = this.#serveAnew();
       this.#down = false;
     }, ms);
   }
 
-  #end(endpoint: Endpoint): void {
-    this.#network.kill(endpoint);
-    this.#closing.push(endpoint.close({ timeoutMs: 0 }));
+  /** Lets a server's process end of its own accord. */
+  #exit(server: SimulatedServer): void {
+    const { endpoint } = server;
+    this.clock.schedule(() => this.#network.kill(endpoint), DRAIN_TIMEOUT + 1_000);
+    this.clock.schedule(() => this.#kill(server), EXIT_TIMEOUT);
+    endpoint
+      .close({ timeoutMs: DRAIN_TIMEOUT })
+      .then(() => server.close?.())
+      .catch((error: unknown) => {
+        // What was killed meanwhile may fail as it likes.
+        if (this.#servers.has(server)) this.#failure ??= { error };
+      })
+      .then(() => this.#kill(server));
   }
 
-  #serveAnew(): Endpoint {
-    const endpoint = this.#serve(this.clock);
+  #kill(server: SimulatedServer): void {
+    if (!this.#servers.delete(server)) return;
+    server.kill?.();
+    this.#network.kill(server.endpoint);
+    this.#closing.push(server.endpoint.close({ timeoutMs: 0 }));
+  }
+
+  #serveAnew(): SimulatedServer {
+    const served = this.#serve(this.clock);
+    const server = served instanceof Endpoint ? { endpoint: served } : served;
+    const endpoint: unknown = server?.endpoint;
     if (!(endpoint instanceof Endpoint) || endpointInternals(endpoint).clock !== this.clock) {
       throw new ConfigError(
         "invalid_option",
-        `simulate: serve must return a new Endpoint({ clock }) on the clock that it is given, got ${describe(endpoint)}`,
+        `simulate: serve must return a new Endpoint({ clock }) on the clock that it is given, or {endpoint, close, kill}, got ${describe(served)}`,
       );
     }
-    this.#endpoints.push(endpoint);
+    this.#servers.add(server);
     this.#network.serve(endpoint);
-    return endpoint;
+    return server;
   }
 }
 
-export interface SeedsOptions extends Omit<SimulationOptions, "seed"> {
+export interface SeedsOptions<World = undefined> {
   /** How many seeds, from 1; or those to run, as one that has failed. */
   readonly seeds: number | readonly number[];
+  /** Makes what outlives the server's restarts, such as a database: for each seed anew. */
+  readonly world?: (seed: number) => World;
+  /** Makes the server, with its mounts: at the beginning of each seed, and again after each restart. */
+  readonly serve: (clock: VirtualClock, world: World) => Endpoint | SimulatedServer;
 }
 
 /**
@@ -277,15 +321,17 @@ export interface SeedsOptions extends Omit<SimulationOptions, "seed"> {
  *
  * @throws Error for the first seed that fails, which names it and its faults; the failure is its `cause`.
  */
-export async function simulateSeeds(
-  { seeds, serve }: SeedsOptions,
-  run: (simulation: Simulation) => Promise<void>,
+export async function simulateSeeds<World = undefined>(
+  { seeds, world: make, serve }: SeedsOptions<World>,
+  run: (simulation: Simulation, world: World) => Promise<void>,
 ): Promise<void> {
   const list = typeof seeds === "number" ? Array.from({ length: seeds }, (_, i) => i + 1) : seeds;
   for (const seed of list) {
-    const simulation = new Simulation({ seed, serve });
+    // Without `world` its type is undefined, as it is itself.
+    const world = make?.(seed) as World;
+    const simulation = new Simulation({ seed, serve: (clock: VirtualClock) => serve(clock, world) });
     try {
-      await run(simulation);
+      await run(simulation, world);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       const plan = simulation.plan.map((fault) => `  ${JSON.stringify(fault)}`).join("\n");
