@@ -1,18 +1,18 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { ChannelLog, ChannelOverflow, ChannelRateLimit } from "./channel/channel-class.ts";
+import type { ChannelContext } from "./channel/context.ts";
+import { addHandler, findHandler } from "./channel/events.ts";
 import type { Cancel } from "./clock.ts";
 import { assertTopic } from "./connection/arguments.ts";
-import type { RateLimit } from "./connection/rate-limit.ts";
+import { validated } from "./connection/callbacks.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ConfigError, describe } from "./errors.ts";
-import type { LogLevel } from "./logger.ts";
 import { bool, checkOptions, type OptionCheck } from "./options.ts";
 import type { Ref } from "./protocol/message.ts";
-import type { EncodedPayload, Payload } from "./protocol/payload.ts";
-import type { Envelope } from "./pubsub/broadcast.ts";
+import type { Payload } from "./protocol/payload.ts";
 import { error, type NoReply, type Reply, type Stop } from "./reply.ts";
-import { assertSchema, isPromise, type Schema, type Validated, validate } from "./schema.ts";
+import type { Schema } from "./schema.ts";
 import type { Socket } from "./socket.ts";
-import type { Tracer, Whom } from "./tracing.ts";
 
 /** What `join` returns. */
 export type JoinResult = Reply<"ok"> | Reply<"error">;
@@ -50,107 +50,6 @@ export interface SubscribeOptions {
 /** The assigns of a socket class. */
 export type AssignsOf<S> = S extends { readonly assigns: infer A } ? A : object;
 
-/**
- * The seam between a channel and the connection that runs it. Apps never see one: they write no constructor.
- *
- * @internal
- */
-export interface ChannelContext {
-  readonly topic: string;
-  readonly joinRef: Ref;
-  readonly ref: Ref;
-  readonly socket: Socket<object>;
-  readonly endpoint: Endpoint;
-  readonly assigns: object;
-  readonly signal: AbortSignal;
-  push(event: string, payload: unknown): boolean;
-  broadcast(event: string, payload: unknown): void;
-  broadcastFrom(event: string, payload: unknown): void;
-  deferReply(promise: PromiseLike<Reply> | undefined): (reply: Reply) => boolean;
-  sendSelf(message: unknown, after: number | undefined): Cancel | false;
-  subscribe(topic: string, fastlane: boolean): void;
-  unsubscribe(topic: string): void;
-  readonly ended: boolean;
-  /** Where a trace is told of steps, and about whom. */
-  readonly tracer: Tracer;
-  readonly whom: Whom;
-  /** Calls back when the channel ends, before terminate, or when its join is refused. Returns what takes it back. */
-  onEnd(callback: () => void): Cancel;
-  unhandled(kind: "event" | "message", what: string): void;
-  /** The mount's limits, in bytes. */
-  readonly maxPayload: number;
-  readonly maxBufferedBytes: number;
-  /** Pushes what is encoded already. False if it wasn't sent. */
-  pushEncoded(event: string, payload: EncodedPayload): boolean;
-  /** Sends what many clients get, as the fastlane does. False if it wasn't sent. */
-  send(envelope: Envelope): boolean;
-  /** Bytes that wait for the client. */
-  readonly bufferedBytes: number;
-  /** Whether more than so many bytes wait for the client itself, not only for the end of the turn. */
-  isBehind(bytes: number): boolean;
-  /** Calls back once, in a later turn, when what waits for the client has left; never if the client goes. */
-  onceDrained(callback: () => void): void;
-  /** The client doesn't read: closes its connection with 1013. */
-  overflow(): void;
-  /** Ends the channel at once, as `stop(reason)` from a handler does. @param level Of its log line, or false for none. */
-  stop(reason: string | Error, level?: LogLevel | false): void;
-}
-
-/** What a class of channels wants of the mounts that route to it, where the mount's options don't say. */
-export interface MountWishes {
-  /** Bytes of one frame. */
-  readonly maxPayload?: number;
-  /** Milliseconds between pings to a silent client. */
-  readonly pingInterval?: number;
-}
-
-/**
- * A static method of a channel class of the library, called once for each mount that routes to it.
- *
- * @internal
- */
-export const ON_MOUNT: unique symbol = Symbol("onMount");
-
-export interface MountedClass {
-  [ON_MOUNT]?(endpoint: Endpoint): MountWishes;
-}
-
-/** A class of channels, as `static channels` of a socket takes it. */
-export interface ChannelClass<C extends Channel<object, Socket<object>> = Channel<object, Socket<object>>> {
-  new (context: ChannelContext): C;
-  readonly name: string;
-  readonly joinSchema?: Schema;
-  readonly intercepts: readonly string[];
-  readonly subscribesAtJoin: boolean;
-  readonly rateLimit: ChannelRateLimit;
-  readonly overflow: ChannelOverflow;
-  readonly log: ChannelLog;
-}
-
-/**
- * The levels of the log lines for joins and events, or false for none. As wide as TypeScript's inference for a static
- * (`string`, `boolean`), so that apps write no annotation; the mount checks the values.
- */
-export type ChannelLog =
-  | {
-      readonly join?: LogLevel | (string & {}) | boolean;
-      readonly handleIn?: LogLevel | (string & {}) | boolean;
-    }
-  | boolean;
-
-/** A limit, or false for none; as wide as {@link ChannelLog}, for the same reason. */
-export type ChannelRateLimit =
-  | (Omit<RateLimit, "by"> & { readonly by?: RateLimit["by"] | (string & {}) })
-  | boolean;
-
-/** By event; as wide as {@link ChannelLog}, for the same reason. */
-export type ChannelOverflow = { readonly [event: string]: "close" | "drop" | (string & {}) };
-
-interface EventHandler {
-  readonly schema: Schema | null;
-  readonly handler: (this: object, payload: unknown, channel: object) => unknown;
-}
-
 interface SendSelfOptions {
   readonly after?: number;
 }
@@ -167,7 +66,6 @@ const SEND_SELF_OPTIONS: { readonly after: OptionCheck<number> } = {
 
 const SUBSCRIBE_OPTIONS = { fastlane: bool };
 
-const tables = new WeakMap<object, Map<string, EventHandler>>();
 let contextOf: (channel: Channel<object, Socket<object>>) => ChannelContext;
 
 /**
@@ -242,37 +140,7 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
     ) => HandleInResult | Promise<HandleInResult>,
   ): void;
   static on(this: abstract new (context: ChannelContext) => object, ...args: unknown[]): void {
-    const event = args[0];
-    const refuse = (message: string) => {
-      const name = typeof this === "function" ? this.name : describe(this);
-      throw new ConfigError("invalid_handler", `${name}.on(${describe(event)}): ${message}`);
-    };
-    if (typeof this !== "function" || !(this.prototype instanceof Channel)) {
-      refuse("call it on a subclass of Channel");
-    }
-    if (typeof event !== "string") refuse("the event must be a string");
-    if ((event as string).startsWith("phx_")) refuse("events that begin with phx_ are the protocol's");
-    if (isSealed(this, event as string))
-      refuse("is an event of the library's class, which can't be replaced");
-    if (args.length !== 2 && args.length !== 3) {
-      refuse(`takes (event, handler) or (event, schema, handler), got ${args.length} arguments`);
-    }
-    const handler = args[args.length - 1];
-    if (typeof handler !== "function") refuse(`the handler must be a function, got ${describe(handler)}`);
-    // A schema may be a function too: arktype's, without the handler that was meant to follow.
-    if (args.length === 2 && "~standard" in (handler as object)) refuse("has a schema and lacks a handler");
-    const schema = args.length === 3 ? args[1] : null;
-    if (args.length === 3) assertSchema(schema, `the schema of ${this.name}.on(${describe(event)})`);
-    let table = tables.get(this);
-    if (table === undefined) {
-      table = new Map();
-      tables.set(this, table);
-    }
-    if (table.has(event as string)) refuse("has a handler in this class already");
-    table.set(event as string, {
-      schema: schema as Schema | null,
-      handler: handler as EventHandler["handler"],
-    });
+    addHandler(Channel, this, args);
   }
 
   /**
@@ -298,12 +166,8 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
       return error({ reason: "unmatched event" });
     }
     if (entry.schema === null) return entry.handler.call(this, payload, this) as HandleInResult;
-    const call = (validated: Validated) =>
-      "issues" in validated
-        ? error({ reason: "invalid payload", issues: validated.issues })
-        : (entry.handler.call(this, validated.value, this) as HandleInResult);
-    const validated = validate(entry.schema, payload);
-    return isPromise(validated) ? Promise.resolve(validated).then(call) : call(validated);
+    const call = (value: unknown) => entry.handler.call(this, value, this);
+    return validated(entry.schema, payload, call) as HandleInResult | Promise<HandleInResult>;
   }
 
   /**
@@ -433,32 +297,4 @@ export abstract class Channel<Assigns extends object = object, S extends Socket<
 /** @internal For the parts of the library that stand beside the channel, such as presence. */
 export function channelContext(channel: Channel<object, Socket<object>>): ChannelContext {
   return contextOf(channel);
-}
-
-/** The events of the library's own channel classes. */
-const sealed = new WeakMap<object, ReadonlySet<string>>();
-
-/** @internal From now on, neither the class nor those that extend it can add these events by `on`. */
-export function sealEvents(channelClass: object, events: Iterable<string>): void {
-  sealed.set(channelClass, new Set(events));
-}
-
-function isSealed(channelClass: object, event: string): boolean {
-  for (let c: object | null = channelClass; c !== null; c = Object.getPrototypeOf(c)) {
-    if (sealed.get(c)?.has(event)) return true;
-  }
-  return false;
-}
-
-/** @internal Whether the channel's table has the event. */
-export function hasHandler(channel: Channel<object, Socket<object>>, event: string): boolean {
-  return findHandler(channel.constructor, event) !== undefined;
-}
-
-function findHandler(channelClass: object, event: string): EventHandler | undefined {
-  for (let c: object | null = channelClass; c !== null; c = Object.getPrototypeOf(c)) {
-    const entry = tables.get(c)?.get(event);
-    if (entry !== undefined) return entry;
-  }
-  return undefined;
 }

@@ -1,6 +1,5 @@
+export type { ChannelClass, ChannelLog } from "./channel/channel-class.ts";
 export type {
-  ChannelClass,
-  ChannelLog,
   HandleInResult,
   HandleResult,
   JoinResult,
@@ -13,7 +12,9 @@ export type { RateLimit } from "./connection/rate-limit.ts";
 export type { InspectOptions } from "./debug/inspector/inspector.ts";
 export type { Trace, TraceOptions } from "./debug/trace.ts";
 export type { Explanation } from "./debug/tracer.ts";
-export type { DrainOptions, EndpointOptions, EndpointStats } from "./endpoint.ts";
+export type { DrainOptions } from "./endpoint/drain.ts";
+export type { EndpointOptions } from "./endpoint/options.ts";
+export type { EndpointStats } from "./endpoint/stats.ts";
 export { Endpoint } from "./endpoint.ts";
 export {
   ChannelsError,

@@ -1,6 +1,7 @@
 import type { Channel as DiagnosticsChannel } from "node:diagnostics_channel";
 import { Counter, register as defaultRegistry, Gauge, Histogram, type Registry } from "prom-client";
-import { Endpoint, type EndpointStats } from "./endpoint.ts";
+import type { EndpointStats } from "./endpoint/stats.ts";
+import { Endpoint } from "./endpoint.ts";
 import { ConfigError, describe } from "./errors.ts";
 import {
   type ChannelErrored,

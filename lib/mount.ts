@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { type MountedClass, type MountWishes, ON_MOUNT } from "./channel.ts";
+import { type MountedClass, type MountWishes, ON_MOUNT } from "./channel/channel-class.ts";
 import type { Clock } from "./clock.ts";
 import { type ConnectOptions, connect } from "./connection/connect.ts";
 import type { Connection, ConnectionHost } from "./connection/connection.ts";

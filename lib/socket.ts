@@ -1,4 +1,4 @@
-import type { ChannelClass } from "./channel.ts";
+import type { ChannelClass } from "./channel/channel-class.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ConfigError } from "./errors.ts";
 import { error, ok, type Reply } from "./reply.ts";

@@ -46,10 +46,6 @@ export function validated(
   return isPromise(result) ? Promise.resolve(result).then(check) : check(result);
 }
 
-export function isResult(value: unknown): value is Reply | NoReply | Stop {
-  return value instanceof Reply || value instanceof NoReply || value instanceof Stop;
-}
-
 /** What a callback may return, for the error that says it didn't. */
 const EXPECTED = {
   join: "ok(payload?) or error(payload?)",
@@ -75,8 +71,9 @@ export function invalidReturn(
   );
 }
 
-/** A reply that was thrown instead of returned. */
-export function thrownResult(className: string, where: string, value: unknown): ReturnError {
-  const got = describe(value);
+/** What a callback has thrown, as it is told of: a reply that was thrown instead of returned is the app's mistake. */
+export function thrownBy(className: string, where: string, thrown: unknown): unknown {
+  if (!(thrown instanceof Reply || thrown instanceof NoReply || thrown instanceof Stop)) return thrown;
+  const got = describe(thrown);
   return new ReturnError("invalid_return", `${className}.${where} threw ${got}: return it instead`);
 }

@@ -1,4 +1,4 @@
-import type { ChannelContext } from "../channel.ts";
+import type { ChannelContext } from "../channel/context.ts";
 import type { Cancel } from "../clock.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { ConfigError, describe, printable, StateError } from "../errors.ts";
@@ -9,9 +9,13 @@ import type { Envelope } from "../pubsub/broadcast.ts";
 import { Reply } from "../reply.ts";
 import { isPromise } from "../schema.ts";
 import type { Socket } from "../socket.ts";
-import type { Delivery, Tracer, Whom } from "../tracing.ts";
+import type { Tracer, Whom } from "../tracing.ts";
+import { answer, failureId } from "./answering.ts";
 import { assertEvent } from "./arguments.ts";
-import type { ChannelProcess, Info } from "./channel-process.ts";
+import type { ChannelProcess } from "./channel-process.ts";
+import { misreturned } from "./handling.ts";
+import type { Info } from "./items.ts";
+import { tellDelivery } from "./steps.ts";
 
 /** What an app's channel holds: its way to the process that runs it. */
 export class ChannelHandle implements ChannelContext {
@@ -102,12 +106,13 @@ export class ChannelHandle implements ChannelContext {
       Promise.resolve(promise).then(
         (result: unknown) => {
           process.awaited--;
-          if (!(result instanceof Reply)) process.misreturned("deferReply", "deferReply", result);
-          else if (inHand !== null) process.answer(inHand, result);
+          if (!(result instanceof Reply))
+            misreturned(process, "deferReply", "deferReply", result, inHand?.event);
+          else if (inHand !== null) answer(process, inHand, result);
         },
         (error: unknown) => {
           process.awaited--;
-          process.crash("deferReply", error);
+          process.crash("deferReply", error, inHand?.event);
         },
       );
     } else if (inHand !== null && !inHand.answered && !inHand.deferred) {
@@ -121,7 +126,7 @@ export class ChannelHandle implements ChannelContext {
           `a deferred reply is ok(), error() or reply(status), got ${describe(reply)}`,
         );
       }
-      return inHand !== null && process.answer(inHand, reply);
+      return inHand !== null && answer(process, inHand, reply);
     };
   }
 
@@ -193,7 +198,13 @@ export class ChannelHandle implements ChannelContext {
     const process = this.#process;
     const delivery = process.mayPush ? process.fastlane(envelope) : "closed";
     const { tracer } = process.connection.host;
-    if (tracer.active) this.#traceSent(envelope, delivery);
+    if (tracer.active) {
+      const { topic, joinRef, whom } = process;
+      const { event, payload } = envelope;
+      // There is no step before it that shows what is sent.
+      const shown = tracer.shownEncoded(payload);
+      tellDelivery(tracer, whom, delivery, { topic, joinRef, event }, payload, shown);
+    }
     return delivery === "sent";
   }
 
@@ -238,25 +249,13 @@ export class ChannelHandle implements ChannelContext {
   unhandled(kind: "event" | "message", what: string): void {
     const { route, connection, inHand } = this.#process;
     const topic = printable(this.topic);
-    const id = kind === "event" && inHand !== null ? { id: this.#process.failureId(inHand) } : {};
+    const id = kind === "event" && inHand !== null ? { id: failureId(this.#process, inHand) } : {};
     connection.host.report.logger.warn(
       { ...id, topic: this.topic, channel: route.name },
       kind === "event"
         ? `no handler for the event ${describe(what)} on ${topic} (${route.name})`
         : `handleInfo got ${what} on ${topic}, which ${route.name} doesn't handle`,
     );
-  }
-
-  #traceSent({ event, payload }: Envelope, delivery: Delivery): void {
-    const { topic, joinRef, whom, connection } = this.#process;
-    const facts = { topic, joinRef, event };
-    if (delivery === "sent") {
-      const { tracer } = connection.host;
-      const frame = { of: "broadcast", size: payload.length, binary: typeof payload !== "string" } as const;
-      tracer.step({ step: "frame_out", ...facts, ...frame, ...tracer.shownEncoded(payload) }, whom);
-    } else if (delivery === "slow" || delivery === "uncarried" || delivery === "closed") {
-      connection.host.tracer.step({ step: "lost", ...facts, why: delivery }, whom);
-    }
   }
 
   #assertJoined(method: string): void {

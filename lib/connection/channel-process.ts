@@ -1,49 +1,25 @@
 import type { Channel, TerminateReason } from "../channel.ts";
-import { describe, printable } from "../errors.ts";
 import type { LogLevel } from "../logger.ts";
 import { type Message, PHX_CLOSE, PHX_ERROR, PHX_JOIN, PHX_LEAVE, type Ref } from "../protocol/message.ts";
 import { EMPTY_PAYLOAD, type EncodedPayload } from "../protocol/payload.ts";
 import type { Envelope } from "../pubsub/broadcast.ts";
-import { Reply } from "../reply.ts";
+import type { Reply } from "../reply.ts";
 import type { Delivery } from "../tracing.ts";
-import { type Callback, invalidReturn, isResult, thrownResult, validated } from "./callbacks.ts";
+import type { InHand } from "./answering.ts";
+import { type Callback, thrownBy } from "./callbacks.ts";
 import { ChannelHandle } from "./channel-handle.ts";
 import type { Connection } from "./connection.ts";
-import { callApp, handleIn, handleInfo, handleOut } from "./handling.ts";
+import { handleIn, handleInfo, handleOut, join, terminate } from "./handling.ts";
+import type { Item } from "./items.ts";
 import { LazySignal } from "./lazy-signal.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { RateMeter } from "./rate-limit.ts";
 import type { ReportedChannel } from "./reporter.ts";
 import type { Route } from "./routes.ts";
+import { tellEnded, tellJoined } from "./steps.ts";
 import { type BroadcastSink, Subscriptions } from "./subscriptions.ts";
 
-const CRASHED = JSON.stringify({ reason: "join crashed" });
 const CHANNEL_CRASH = JSON.stringify({ reason: "channel_crash" });
-
-/** A message of `sendSelf`. */
-export interface Info {
-  readonly kind: "info";
-  readonly message: unknown;
-  cancelled: boolean;
-}
-
-/** A message in the mailbox that isn't a frame. */
-type Item =
-  | Info
-  | { readonly kind: "out" | "broadcast"; readonly envelope: Envelope }
-  | { readonly kind: "end"; readonly reason: TerminateReason }
-  | { readonly kind: "final" };
-
-/** The client's message that a handler works on. */
-export interface InHand {
-  readonly ref: Ref;
-  readonly event: string;
-  answered: boolean;
-  /** `deferReply` was called without a promise. */
-  deferred: boolean;
-  /** The id by which the log and `explain` know its error reply, if it gets one. */
-  failure: string | null;
-}
 
 /**
  * One channel on its way: joining → joined → ended. It runs the app's channel, and takes the client's frames
@@ -84,7 +60,6 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   #unreleased: [event: string, payload: EncodedPayload][] | null = null;
   /** The connection still counts this process: a drain waits for it. */
   #counted = true;
-  #congested = false;
 
   constructor(connection: Connection, route: Route, join: Message, replaces: ChannelProcess | null) {
     this.topic = join.topic;
@@ -118,10 +93,6 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     return this.route.name;
   }
 
-  get serializer(): string {
-    return this.connection.serializer.name;
-  }
-
   get whom(): Connection {
     return this.connection;
   }
@@ -141,36 +112,20 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     return this.#handle.timers;
   }
 
-  /** What the app is at work on, in words; nothing if the channel rests. */
-  inFlight(): string[] {
-    const where = `${this.route.name} on ${printable(this.topic)}`;
-    if (this.#state === "joining") return [`join of ${where} hasn't answered`];
-    const found: string[] = [];
-    if (this.inHand !== null) found.push(`handleIn(${describe(this.inHand.event)}) of ${where} is running`);
-    else if (this.#mailbox.busy) found.push(`a callback of ${where} is running`);
-    if (this.#mailbox.length > 0) found.push(`${this.#mailbox.length} message(s) wait for ${where}`);
-    if (this.awaited > 0) found.push(`${this.awaited} deferred reply(s) of ${where} are pending`);
-    return found;
+  /** A callback runs. */
+  get busy(): boolean {
+    return this.#mailbox.busy;
   }
 
   // ── what the connection calls ──────────────────────────────────────────────────────────────────────────────
 
   /** Runs the join; its reply may be out when this returns. */
   start(): void {
-    const payload = this.#join?.payload;
-    callApp(
-      this,
-      "join",
-      PHX_JOIN,
-      () => {
-        this.#handle.assigns = { ...this.connection.socket.assigns, ...this.route.assigns };
-        const channel = new this.route.channelClass(this.#handle);
-        this.#channel = channel;
-        return validated(this.route.joinSchema, payload, (value) => channel.join(this.topic, value));
-      },
-      (result) => this.#joinReturned(result),
-      (error) => this.#joinFailed(error),
-    );
+    join(this, this.#join?.payload, () => {
+      this.#handle.assigns = { ...this.connection.socket.assigns, ...this.route.assigns };
+      this.#channel = new this.route.channelClass(this.#handle);
+      return this.#channel;
+    });
   }
 
   /** A frame of the topic while the join is pending. */
@@ -243,40 +198,9 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     this.#mailbox.post(item);
   }
 
-  answer(inHand: InHand, reply: Reply): boolean {
-    if (this.#state === "ended") return false;
-    if (inHand.answered) {
-      this.connection.host.report.logger.warn(
-        { topic: this.topic, ref: inHand.ref },
-        `a second reply to one message on ${printable(this.topic)} was dropped`,
-      );
-      return false;
-    }
-    inHand.answered = true;
-    if (inHand.deferred) this.deferred--;
-    if (reply.status === "error") {
-      const { report } = this.connection.host;
-      const { ref, event } = inHand;
-      const message = { joinRef: this.joinRef, ref, topic: this.topic, event };
-      report.denied(this.connection, message, reply.encoded, this.name, this.failureId(inHand));
-    }
-    return this.connection.reply(this.joinRef, inHand.ref, this.topic, reply.status, reply.encoded);
-  }
-
-  /** The id of a message's error reply, for a log line that comes before it. */
-  failureId(inHand: InHand): string {
-    const { tracer } = this.connection.host;
-    inHand.failure ??= tracer.cause ?? tracer.newId();
-    return inHand.failure;
-  }
-
-  misreturned(callback: Callback, where: string, result: unknown, event?: string): void {
-    this.crash(callback, invalidReturn(this.route.name, callback, where, result), event);
-  }
-
   /** @param event That of the message or broadcast in hand. */
   crash(callback: Callback, thrown: unknown, event?: string): void {
-    const error = isResult(thrown) ? thrownResult(this.route.name, callback, thrown) : thrown;
+    const error = thrownBy(this.name, callback, thrown);
     this.connection.host.report.errored(this, callback, error, event);
     if (this.#state === "joined") this.#answerLate(this.#end({ kind: "error", error }, PHX_ERROR));
   }
@@ -299,21 +223,23 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
 
   // ── joining ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #joinReturned(result: unknown): void {
-    if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
-      this.#joinFailed(invalidReturn(this.route.name, "join", "join", result));
-    } else if (result.status === "error") {
-      this.#refused(result.encoded, null);
-    } else if (this.#abandoned !== null) {
-      this.#joined(result);
-    } else {
-      this.subscriptions.join(this.route.subscribesAtJoin, () => this.#joined(result));
-    }
+  accept(result: Reply): void {
+    if (this.#abandoned !== null) this.#joined(result);
+    else this.subscriptions.join(this.route.subscribesAtJoin, () => this.#joined(result));
   }
 
-  #joinFailed(thrown: unknown): void {
-    const error = isResult(thrown) ? thrownResult(this.route.name, "join", thrown) : thrown;
-    this.#refused(CRASHED, this.connection.host.report.errored(this, "join", error, PHX_JOIN));
+  /** @param crash The id of the crash that refuses the join. */
+  refuse(payload: EncodedPayload, crash: string | null): void {
+    this.#state = "ended";
+    this.abort.abortSoon();
+    this.#cleanUp();
+    if (this.#abandoned === null) {
+      const { report } = this.connection.host;
+      const id = report.denied(this.connection, this.#join as Message, payload, this.name, crash);
+      this.#answerJoin("error", payload, id);
+      this.#openDoor();
+    }
+    this.#done();
   }
 
   #joined(result: Reply): void {
@@ -331,25 +257,10 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     this.#openDoor();
   }
 
-  /** @param crash The id of the crash that refuses it. */
-  #refused(payload: EncodedPayload, crash: string | null): void {
-    this.#state = "ended";
-    this.abort.abortSoon();
-    this.#cleanUp();
-    this.connection.forget(this);
-    if (this.#abandoned === null) {
-      const { report } = this.connection.host;
-      const id = report.denied(this.connection, this.#join as Message, payload, this.name, crash);
-      this.#answerJoin("error", payload, id);
-      this.#openDoor();
-    }
-    this.#done();
-  }
-
   #answerJoin(result: "ok" | "error", payload: EncodedPayload, id: string | null): void {
     const join = this.#join as Message;
     this.#join = null;
-    this.#traceJoin(result);
+    tellJoined(this, result);
     this.connection.reply(this.#rawJoinRef, join.ref, this.topic, result, payload);
     this.connection.host.report.joined(this, this.route.logJoin, result, join.payload, this.#since, id);
     this.#releaseReplaced();
@@ -366,16 +277,9 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     for (const [event, payload] of pushes) old.push(event, payload);
   }
 
-  #traceJoin(result: "ok" | "error" | "abandoned"): void {
-    const { tracer } = this.connection.host;
-    if (!tracer.active) return;
-    const { topic, joinRef, name: channel } = this;
-    tracer.step({ step: "joined", topic, joinRef, channel, result }, this.connection);
-  }
-
   #abandon(reason: TerminateReason): void {
     this.#abandoned = reason;
-    this.#traceJoin("abandoned");
+    tellJoined(this, "abandoned");
     this.#door = null;
     this.#replaces = null;
     this.abort.abortSoon();
@@ -394,7 +298,7 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   // ── the mailbox ────────────────────────────────────────────────────────────────────────────────────────────
 
   #take(item: Message | Item): Promise<void> | undefined {
-    if (this.#congested) this.#checkCongestion();
+    this.#checkCongestion();
     const { tracer } = this.connection.host;
     return tracer.active ? tracer.resume(item, () => this.#run(item)) : this.#run(item);
   }
@@ -444,14 +348,8 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   #end(reason: TerminateReason, event: typeof PHX_CLOSE | typeof PHX_ERROR | null): (Message | Item)[] {
     this.#state = "ended";
     this.#reason = reason;
-    const { tracer } = this.connection.host;
-    if (tracer.active) {
-      const { topic, joinRef, name: channel } = this;
-      const why = { channel, kind: reason.kind, reason: reason.reason };
-      tracer.step({ step: "ended", topic, joinRef, ...why }, this.connection);
-    }
+    tellEnded(this, reason);
     this.#cleanUp();
-    this.connection.forget(this);
     if (event !== null) this.#sendClose(event);
     const rest = this.#mailbox.clear();
     this.#checkCongestion();
@@ -473,27 +371,17 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
   #cleanUp(): void {
     this.subscriptions.clear();
     this.#handle.end();
+    this.connection.forget(this);
   }
 
   #terminate(channel: Channel): Promise<void> | undefined {
     this.abort.abort();
     this.#terminating = true;
-    const finish = () => {
+    return terminate(this, channel, this.#reason, () => {
       this.#terminating = false;
       this.connection.host.report.terminated(this, this.#reason, this.#since);
       this.#done();
-    };
-    return callApp(
-      this,
-      "terminate",
-      undefined,
-      () => channel.terminate(this.#reason),
-      finish,
-      (error) => {
-        this.connection.host.report.errored(this, "terminate", error);
-        finish();
-      },
-    );
+    });
   }
 
   #done(): void {
@@ -502,16 +390,8 @@ export class ChannelProcess implements BroadcastSink, ReportedChannel {
     this.connection.done();
   }
 
-  /** Pauses reading when too much waits, and goes on when half of it is done. */
   #checkCongestion(): void {
-    const { maxQueued } = this.connection.host;
-    const waiting = this.#door?.length ?? this.#mailbox.length;
-    if (!this.#congested && waiting > maxQueued && this.#state !== "ended") {
-      this.#congested = true;
-      this.connection.congested(this);
-    } else if (this.#congested && (waiting <= maxQueued / 2 || this.#state === "ended")) {
-      this.#congested = false;
-      this.connection.relieved(this);
-    }
+    const waiting = this.#state === "ended" ? 0 : (this.#door?.length ?? this.#mailbox.length);
+    this.connection.congestion.check(this, waiting);
   }
 }

@@ -9,7 +9,7 @@ import type { Accepted, Refused } from "../transport/accept.ts";
 import type { ConnectInfo } from "../transport/connect-info.ts";
 import { decodeParams, InvalidQueryError } from "../transport/params.ts";
 import type { Transport } from "../transport/transport.ts";
-import { isResult, thrownResult, validated } from "./callbacks.ts";
+import { thrownBy, validated } from "./callbacks.ts";
 import { CLOSE } from "./close-codes.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { checkExpiresAt } from "./expiry.ts";
@@ -60,7 +60,7 @@ export function connect(
   }
 
   const crashed = (thrown: unknown): Refused => {
-    const err = isResult(thrown) ? thrownResult(socketClass.name, "connect", thrown) : thrown;
+    const err = thrownBy(socketClass.name, "connect", thrown);
     return refused("connect_crashed", 500, { err });
   };
   try {

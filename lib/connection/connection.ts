@@ -6,14 +6,16 @@ import { EMPTY_PAYLOAD } from "../protocol/payload.ts";
 import type { Encoded, Serializer } from "../protocol/serializer.ts";
 import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
 import type { Socket } from "../socket.ts";
-import type { RoutedStep, UnroutedStep } from "../tracing.ts";
 import type { Transport, TransportListener } from "../transport/transport.ts";
 import { ChannelProcess } from "./channel-process.ts";
 import { CLOSE, type Close } from "./close-codes.ts";
+import { Congestion } from "./congestion.ts";
 import { checkExpiresAt, Expiry } from "./expiry.ts";
+import { inFlight } from "./in-flight.ts";
 import type { RateLimiter, RateMeter } from "./rate-limit.ts";
 import type { Router } from "./routes.ts";
 import { Sender, type SenderHost } from "./sender.ts";
+import { tellDecoded, tellRouted, tellUnrouted } from "./steps.ts";
 
 const UNMATCHED_TOPIC = JSON.stringify({ reason: "unmatched topic" });
 const TOO_MANY_CHANNELS = JSON.stringify({ reason: "too many channels joined" });
@@ -37,6 +39,7 @@ export interface ConnectionHost extends SenderHost {
 export class Connection extends Sender<ConnectionHost> implements TransportListener, Subscriber {
   readonly socket: Socket<object>;
   readonly owner = null;
+  readonly congestion: Congestion;
   readonly #channels = new Map<string, ChannelProcess>();
   readonly #rate: RateMeter | null;
   /** What counts its messages; one for all channels of a class, so that joining again doesn't begin anew. */
@@ -49,7 +52,6 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   #gone = false;
   /** Channels that aren't done: joining, joined, or in terminate. */
   #live = 0;
-  #congested: Set<ChannelProcess> | null = null;
   #expiry: Expiry | null = null;
   #draining = false;
   #drained: (() => void) | null = null;
@@ -63,6 +65,7 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   ) {
     super(host, id, serializer, transport);
     this.socket = socket;
+    this.congestion = new Congestion(transport, host.maxQueued);
     this.since = host.clock.now();
     this.#rate = this.meter(host.rateLimiter);
     if (id !== null) void host.pubsub.subscribe(id, this);
@@ -95,7 +98,7 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     const found: string[] = [];
     let counted = 0;
     for (const process of this.#channels.values()) {
-      found.push(...process.inFlight());
+      found.push(...inFlight(process));
       if (process.counted) counted++;
     }
     const ending = this.#live - counted;
@@ -149,7 +152,7 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
       this.close(CLOSE.malformed, { err: error });
       return;
     }
-    if (this.host.tracer.active) this.#decoded(message, frame.length);
+    if (this.host.tracer.active) tellDecoded(this, message, frame.length);
     if (verdict === "limited" && this.#limits(message)) this.#limited(message, this.#rate);
     else this.route(message);
   }
@@ -193,20 +196,20 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
 
   route(message: Message): void {
     if (this.closed) {
-      this.#unrouted(message, "closed");
+      tellUnrouted(this, message, "closed");
       return;
     }
     const { joinRef, ref, topic, event } = message;
     // A heartbeat is answered here, whatever its join_ref, and without one.
     if (topic === HEARTBEAT_TOPIC && event === HEARTBEAT_EVENT) {
-      this.#routed(message, "heartbeat");
+      tellRouted(this, message, "heartbeat");
       this.reply(null, ref, topic, "ok", EMPTY_PAYLOAD);
       return;
     }
     const process = this.#channels.get(topic);
     // The door: while a join is pending, whatever comes for its topic waits for the outcome.
     if (process?.state === "joining") {
-      this.#routed(message, "door", process);
+      tellRouted(this, message, "door", process);
       process.wait(message);
       return;
     }
@@ -218,11 +221,11 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     if (process === undefined) {
       if (event === PHX_LEAVE) {
         // The client leaves what the server has ended already, or never had.
-        this.#routed(message, "leave");
+        tellRouted(this, message, "leave");
         this.reply(joinRef, ref, topic, "ok", EMPTY_PAYLOAD);
       } else {
         // The channel may have ended while the client's message was on its way.
-        this.#unrouted(message, "not_joined");
+        tellUnrouted(this, message, "not_joined");
         this.host.report.denied(this, message, UNMATCHED_TOPIC);
         this.reply(null, ref, topic, "error", UNMATCHED_TOPIC);
       }
@@ -230,17 +233,17 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     }
     // Meant for an earlier join of this topic.
     if (!process.takes(message)) {
-      this.#unrouted(message, "stale");
+      tellUnrouted(this, message, "stale");
       return;
     }
     const verdict = process.rate?.take(this.host.clock.now()) ?? "ok";
     if (verdict === "flood") {
-      this.#unrouted(message, "flood");
+      tellUnrouted(this, message, "flood");
       this.close(CLOSE.flood);
     } else if (verdict === "limited" && this.#limits(message)) {
       this.#limited(message, process.rate);
     } else {
-      this.#routed(message, "channel", process);
+      tellRouted(this, message, "channel", process);
       process.deliver(message);
     }
   }
@@ -255,13 +258,13 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   #join(message: Message, replaced: ChannelProcess | null): void {
     const { report, router, socketName, maxChannels } = this.host;
     if (this.#draining) {
-      this.#unrouted(message, "draining");
+      tellUnrouted(this, message, "draining");
       return;
     }
     const { joinRef, ref, topic } = message;
     const route = router(topic);
     if (route === undefined) {
-      this.#unrouted(message, "unmatched_topic");
+      tellUnrouted(this, message, "unmatched_topic");
       const id = report.denied(this, message, UNMATCHED_TOPIC);
       this.warn(`ignored a join of ${printable(topic)}, which no channel of ${socketName} matches`, { id });
       this.reply(null, ref, topic, "error", UNMATCHED_TOPIC);
@@ -269,7 +272,7 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     }
     replaced?.replace();
     if (this.#channels.size >= maxChannels) {
-      this.#unrouted(message, "too_many_channels");
+      tellUnrouted(this, message, "too_many_channels");
       const id = report.denied(this, message, TOO_MANY_CHANNELS);
       this.warn(`refused a join of ${printable(topic)}: ${maxChannels} channels are joined (maxChannels)`, {
         id,
@@ -278,34 +281,10 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
       return;
     }
     const process = new ChannelProcess(this, route, message, replaced);
-    this.#routed(message, "join", process);
+    tellRouted(this, message, "join", process);
     this.#channels.set(topic, process);
     this.#live++;
     process.start();
-  }
-
-  // ── what a trace is told ───────────────────────────────────────────────────────────────────────────────────
-
-  #decoded(message: Message, size: number): void {
-    const { tracer } = this.host;
-    const { payload, ...names } = message;
-    tracer.follow(message);
-    tracer.step({ step: "decoded", ...names, ...tracer.shown(payload, size) }, this);
-  }
-
-  #routed(message: Message, to: RoutedStep["to"], process: ChannelProcess | null = null): void {
-    const { tracer } = this.host;
-    if (!tracer.active) return;
-    const { payload: _, ...names } = message;
-    const channel = process === null ? {} : { channel: process.name, waiting: process.queued };
-    tracer.step({ step: "routed", to, ...names, ...channel }, this);
-  }
-
-  #unrouted(message: Message, why: UnroutedStep["why"]): void {
-    const { tracer } = this.host;
-    if (!tracer.active) return;
-    const { payload: _, ...names } = message;
-    tracer.step({ step: "unrouted", why, ...names }, this);
   }
 
   // ── limits ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -320,7 +299,7 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
     const { counters, report } = this.host;
     counters.rateLimited++;
     const response = JSON.stringify({ reason: "rate_limited", retry_after: meter?.retryAfter ?? 0 });
-    this.#unrouted(message, "rate_limited");
+    tellUnrouted(this, message, "rate_limited");
     const id = report.denied(this, message, response);
     this.warnOnce("limited", "refused messages of a connection that sends faster than rateLimit allows", {
       id,
@@ -355,17 +334,6 @@ export class Connection extends Sender<ConnectionHost> implements TransportListe
   done(): void {
     this.#live--;
     if (this.#live === 0) this.#settled();
-  }
-
-  /** Too much waits for a process: reading pauses until all that said so are relieved. */
-  congested(process: ChannelProcess): void {
-    this.#congested ??= new Set();
-    this.#congested.add(process);
-    if (this.#congested.size === 1) this.transport.pause();
-  }
-
-  relieved(process: ChannelProcess): void {
-    if (this.#congested?.delete(process) && this.#congested.size === 0) this.transport.resume();
   }
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────

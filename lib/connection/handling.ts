@@ -1,16 +1,53 @@
-import { type Channel, hasHandler } from "../channel.ts";
+import { hasHandler } from "../channel/events.ts";
+import type { Channel, TerminateReason } from "../channel.ts";
 import { printable } from "../errors.ts";
-import type { Message } from "../protocol/message.ts";
+import { type Message, PHX_JOIN } from "../protocol/message.ts";
 import type { Envelope } from "../pubsub/broadcast.ts";
 import { NoReply, Reply, Stop } from "../reply.ts";
 import type { HandlerResult } from "../telemetry.ts";
 import type { TracedCallback } from "../tracing.ts";
-import { settle } from "./callbacks.ts";
-import type { ChannelProcess, InHand } from "./channel-process.ts";
+import { answer, failureId, type InHand } from "./answering.ts";
+import { type Callback, invalidReturn, settle, thrownBy, validated } from "./callbacks.ts";
+import type { ChannelProcess } from "./channel-process.ts";
 import { refresh, refreshes } from "./refresh.ts";
 
 /** The event by which a client brings a new token. */
 const ACCESS_TOKEN = "access_token";
+
+const JOIN_CRASHED = JSON.stringify({ reason: "join crashed" });
+
+/**
+ * Runs a join, and does what it returns.
+ *
+ * @param make Makes the app's channel, whose constructor may throw.
+ */
+export function join(process: ChannelProcess, payload: unknown, make: () => Channel): void {
+  const { name, topic, route } = process;
+  const failed = (thrown: unknown) => {
+    const error = thrownBy(name, "join", thrown);
+    const id = process.connection.host.report.errored(process, "join", error, PHX_JOIN);
+    process.refuse(JOIN_CRASHED, id);
+  };
+  callApp(
+    process,
+    "join",
+    PHX_JOIN,
+    () => {
+      const channel = make();
+      return validated(route.joinSchema, payload, (value) => channel.join(topic, value));
+    },
+    (result) => {
+      if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
+        failed(invalidReturn(name, "join", "join", result));
+      } else if (result.status === "error") {
+        process.refuse(result.encoded, null);
+      } else {
+        process.accept(result);
+      }
+    },
+    failed,
+  );
+}
 
 /** Runs the handler of a client's message, and does what it returns. */
 export function handleIn(
@@ -39,16 +76,16 @@ export function handleIn(
       if (result === undefined || result instanceof NoReply) {
         handled("noreply");
       } else if (result instanceof Reply) {
-        if (result.status === "error") process.failureId(inHand);
+        if (result.status === "error") failureId(process, inHand);
         handled(result.status);
-        process.answer(inHand, result);
+        answer(process, inHand, result);
       } else if (result instanceof Stop) {
         handled("stop");
-        if (result.reply !== undefined) process.answer(inHand, result.reply);
+        if (result.reply !== undefined) answer(process, inHand, result.reply);
         process.stop(result.reason);
       } else {
         handled("crash");
-        process.misreturned("handleIn", `handleIn(${JSON.stringify(printable(event))})`, result, event);
+        misreturned(process, "handleIn", `handleIn(${JSON.stringify(printable(event))})`, result, event);
       }
     },
     (error) => {
@@ -90,7 +127,7 @@ export function handleOut(
     "handleOut",
     event,
     () => channel.handleOut?.(event, payload),
-    (result) => handled(handledOther(process, "handleOut", result)),
+    (result) => handled(handledOther(process, "handleOut", result, event)),
     (error) => {
       handled("crash");
       process.crash("handleOut", error, event);
@@ -102,18 +139,54 @@ function handledOther(
   process: ChannelProcess,
   callback: "handleInfo" | "handleOut",
   result: unknown,
+  event?: string,
 ): "noreply" | "stop" | "crash" {
   if (result === undefined || result instanceof NoReply) return "noreply";
   if (result instanceof Stop && result.reply === undefined) {
     process.stop(result.reason);
     return "stop";
   }
-  process.misreturned(callback, callback, result);
+  misreturned(process, callback, callback, result, event);
   return "crash";
 }
 
+/**
+ * Ends a channel whose callback has returned what it may not.
+ *
+ * @param where The callback, with the event for `handleIn`.
+ */
+export function misreturned(
+  process: ChannelProcess,
+  callback: Callback,
+  where: string,
+  result: unknown,
+  event?: string,
+): void {
+  process.crash(callback, invalidReturn(process.name, callback, where, result), event);
+}
+
+/** Runs terminate, whose result is of no interest. `done` follows in any case. */
+export function terminate(
+  process: ChannelProcess,
+  channel: Channel,
+  reason: TerminateReason,
+  done: () => void,
+): Promise<void> | undefined {
+  return callApp(
+    process,
+    "terminate",
+    undefined,
+    () => channel.terminate(reason),
+    done,
+    (error) => {
+      process.connection.host.report.errored(process, "terminate", error);
+      done();
+    },
+  );
+}
+
 /** Calls the app as `settle` does; a trace sees it begin and end. */
-export function callApp(
+function callApp(
   process: ChannelProcess,
   callback: TracedCallback,
   event: string | undefined,

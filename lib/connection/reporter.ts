@@ -22,7 +22,6 @@ export interface ReportedChannel {
   readonly name: string;
   readonly topic: string;
   readonly joinRef: Ref;
-  readonly serializer: string;
   readonly whom: ReportedConnection;
 }
 
@@ -283,8 +282,9 @@ export class Reporter {
     return id;
   }
 
-  #channel({ name, topic, serializer, whom }: ReportedChannel): ChannelTelemetry {
-    return { ...this.#context, channel: name, topic, serializer, socketId: whom.id };
+  #channel({ name, topic, whom }: ReportedChannel): ChannelTelemetry {
+    const { id: socketId, serializer } = whom;
+    return { ...this.#context, channel: name, topic, serializer: serializer.name, socketId };
   }
 }
 

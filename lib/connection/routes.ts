@@ -1,4 +1,5 @@
-import { Channel, type ChannelClass } from "../channel.ts";
+import type { ChannelClass } from "../channel/channel-class.ts";
+import { Channel } from "../channel.ts";
 import { ConfigError, describe } from "../errors.ts";
 import { LOG_LEVELS, type LogLevel } from "../logger.ts";
 import { assertSchema, type Schema } from "../schema.ts";

@@ -5,6 +5,7 @@ import type { Envelope } from "../pubsub/broadcast.ts";
 import type { PubSub, Subscriber } from "../pubsub/pubsub.ts";
 import type { Delivery, Tracer, Whom } from "../tracing.ts";
 import type { Reporter } from "./reporter.ts";
+import { tellDelivery } from "./steps.ts";
 
 /** How long a join waits for a broker to confirm its subscription. */
 const CONFIRM_TIMEOUT = 2000;
@@ -148,13 +149,8 @@ export class Subscriptions implements Subscriber {
   }
 
   #sendTraced(envelope: Envelope): void {
-    if (this.receive(envelope) !== "sent") return;
-    const { key, event, payload } = envelope;
-    const facts = { of: "broadcast", topic: key, event, size: payload.length } as const;
-    this.#host.tracer.step(
-      { step: "frame_out", ...facts, binary: typeof payload !== "string" },
-      this.#sink.whom,
-    );
+    const { key: topic, event, payload } = envelope;
+    tellDelivery(this.#host.tracer, this.whom, this.receive(envelope), { topic, event }, payload);
   }
 
   #subscribe(key: string, subscriber: Subscriber): void {

@@ -1,4 +1,4 @@
-import type { ChannelContext } from "../channel.ts";
+import type { ChannelContext } from "../channel/context.ts";
 import type { Cancel } from "../clock.ts";
 import { Expiry } from "../connection/expiry.ts";
 import { StateError } from "../errors.ts";

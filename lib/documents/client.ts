@@ -1,4 +1,4 @@
-import type { ChannelContext } from "../channel.ts";
+import type { ChannelContext } from "../channel/context.ts";
 import { Reply } from "../reply.ts";
 import { type Claims, SCOPES } from "./claims.ts";
 import { type OpDraft, SUMMARIZE } from "./op.ts";

@@ -1,14 +1,8 @@
 import { randomBytes } from "node:crypto";
-import {
-  Channel,
-  type ChannelContext,
-  channelContext,
-  type HandleInResult,
-  type JoinResult,
-  type MountWishes,
-  ON_MOUNT,
-  sealEvents,
-} from "../channel.ts";
+import { type MountWishes, ON_MOUNT } from "../channel/channel-class.ts";
+import type { ChannelContext } from "../channel/context.ts";
+import { sealEvents } from "../channel/events.ts";
+import { Channel, channelContext, type HandleInResult, type JoinResult } from "../channel.ts";
 import { assertEvent } from "../connection/arguments.ts";
 import { type Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe } from "../errors.ts";

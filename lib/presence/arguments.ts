@@ -1,4 +1,5 @@
-import { Channel, type ChannelContext, channelContext } from "../channel.ts";
+import type { ChannelContext } from "../channel/context.ts";
+import { Channel, channelContext } from "../channel.ts";
 import { assertTopic } from "../connection/arguments.ts";
 import { ConfigError, describe, PayloadError } from "../errors.ts";
 import { checkOptions, integer } from "../options.ts";

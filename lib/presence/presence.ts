@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { Channel, ChannelContext } from "../channel.ts";
+import type { ChannelContext } from "../channel/context.ts";
+import type { Channel } from "../channel.ts";
 import { assertTopic, RESERVED } from "../connection/arguments.ts";
-import { Endpoint, type EndpointInternals, endpointInternals } from "../endpoint.ts";
+import type { EndpointInternals } from "../endpoint/internals.ts";
+import { Endpoint, endpointInternals } from "../endpoint.ts";
 import { ConfigError, describe, StateError } from "../errors.ts";
 import { encodePayload } from "../protocol/payload.ts";
 import type { Socket } from "../socket.ts";

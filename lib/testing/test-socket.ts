@@ -1,4 +1,5 @@
-import type { Channel, ChannelClass } from "../channel.ts";
+import type { ChannelClass } from "../channel/channel-class.ts";
+import type { Channel } from "../channel.ts";
 import type { Cancel } from "../clock.ts";
 import { assertTopic } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";

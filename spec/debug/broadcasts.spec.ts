@@ -60,6 +60,25 @@ describe("the step of a broadcast", () => {
     expect(late[0]).to.include({ socketId: "user:ada", event: "news" });
   });
 
+  it("is followed by what is lost, of a client that waited for the join's reply", async () => {
+    const adapter = new Bus().adapter({ confirm: true });
+    const { endpoint, url } = await serveRooms({}, { pubsub: adapter });
+    const trace = endpoint.trace({ topic: "room:a" });
+    const old = await connect(url, "vsn=1.0.0&user=old");
+    adapter.confirmations.at(-1)?.open();
+    old.send({ topic: "room:a", event: "phx_join", payload: {}, ref: "1" });
+    old.send({ topic: "phoenix", event: "heartbeat", payload: {}, ref: "2" });
+    await old.next();
+    endpoint.broadcast("room:a", "bytes", Uint8Array.of(1));
+    const broadcast = only(trace.take(), "broadcast");
+    expect(broadcast.deliveries).to.deep.equal({ held: 1 });
+    adapter.confirmations.at(-1)?.open();
+    await old.next();
+    const [lost, ...rest] = trace.take().filter(({ id }) => id === broadcast.id);
+    expect(lost).to.include({ step: "lost", why: "uncarried", socketId: "user:old", event: "bytes" });
+    expect(rest).to.deep.equal([]);
+  });
+
   it("says who is behind, and has it dropped", async () => {
     const { endpoint, client } = await serveRooms({ maxBufferedBytes: 1_000_000 });
     const ada = await client("ada", "room:a");

@@ -1,9 +1,9 @@
 import { expect } from "chai";
-import { ConfigError, Endpoint, type Explanation, ok, Socket } from "../../lib/index.ts";
+import { Channel, ConfigError, Endpoint, type Explanation, ok, Socket } from "../../lib/index.ts";
 import { connect, refused } from "../support/client.ts";
 import { HttpClient } from "../support/http-client.ts";
 import { serve } from "../support/server.ts";
-import { kinds, serveRooms } from "./rooms.ts";
+import { kinds, only, serveRooms } from "./rooms.ts";
 
 type Rooms = Awaited<ReturnType<typeof serveRooms>>;
 
@@ -163,6 +163,57 @@ describe("endpoint.explain", () => {
         expect(failure).to.have.deep.property("error", error);
       });
     }
+
+    it("of a handleOut, by what it throws or returns: with the broadcast's event", async () => {
+      class Hall extends Channel {
+        static override intercepts = ["thrown", "returned"];
+        override join() {
+          return ok();
+        }
+        override handleOut(event: string) {
+          if (event === "thrown") throw new TypeError("boom");
+          return true as never;
+        }
+      }
+      class HallSocket extends Socket {
+        static override channels = { hall: Hall };
+      }
+      const { endpoint, url } = await serve(HallSocket);
+      const ada = await connect(url, "vsn=2.0.0");
+      const trace = endpoint.trace();
+      for (const event of ["thrown", "returned"]) {
+        await ada.join("hall");
+        endpoint.broadcast("hall", event);
+        expect((await ada.next())[3]).to.equal("phx_error");
+        const failure = { step: "crashed", code: "handleOut", topic: "hall", event };
+        expect(only(trace.take(), "crashed")).to.include(failure);
+      }
+    });
+
+    it("of a deferred reply, by its rejection or its value: with the message's event", async () => {
+      class Hall extends Channel {
+        override join() {
+          return ok();
+        }
+        override handleIn(event: string) {
+          const never = event === "rejected" ? Promise.reject(new Error("late")) : Promise.resolve(true);
+          this.deferReply(never as Promise<never>);
+        }
+      }
+      class HallSocket extends Socket {
+        static override channels = { hall: Hall };
+      }
+      const { endpoint, url } = await serve(HallSocket);
+      const ada = await connect(url, "vsn=2.0.0");
+      const trace = endpoint.trace();
+      for (const event of ["rejected", "fulfilled"]) {
+        await ada.join("hall");
+        ada.send(["1", "2", "hall", event, {}]);
+        expect((await ada.next())[3]).to.equal("phx_error");
+        const failure = { step: "crashed", code: "deferReply", topic: "hall", event };
+        expect(only(trace.take(), "crashed")).to.include(failure);
+      }
+    });
 
     it("of a join: one id for the crash and its reply", async () => {
       const rooms = await serveRooms();

@@ -77,7 +77,7 @@ describe("docs/limits.md", () => {
 
   it("lists each option of an endpoint, with the words that are hidden", () => {
     const listed = rows(section(PAGE, "The endpoint"), "option");
-    const options = keys(block("lib/endpoint.ts", "interface EndpointOptions"));
+    const options = keys(block("lib/endpoint/options.ts", "interface EndpointOptions"));
     expect(listed.map((row) => code(row.option))).to.have.members(options);
     const words = listed.find((row) => row.option === "`filterParameters`")?.default;
     expect(source("lib/endpoint.ts")).to.include(`checked.filterParameters ?? ${code(words)}`);
@@ -87,9 +87,9 @@ describe("docs/limits.md", () => {
     const documented = rows(section(PAGE, "Draining"), "option").map(
       (row) => `${code(row.option)} = ${code(row.default)}`,
     );
-    const defaults = block("lib/endpoint.ts", "async #drain({").slice(1, -1).split(",");
+    const defaults = block("lib/endpoint/drain.ts", "host: DrainHost,\n  {").slice(1, -1).split(",");
     expect(documented).to.have.members(defaults.map((text) => text.trim()));
-    expect(documented).to.have.length(keys(block("lib/endpoint.ts", "interface DrainOptions")).length);
+    expect(documented).to.have.length(keys(block("lib/endpoint/drain.ts", "interface DrainOptions")).length);
   });
 
   it("lists the keys of a rate limit, and their defaults", () => {

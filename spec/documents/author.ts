@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { SequencedOp } from "../../lib/documents/index.ts";
-import type { Random } from "../presence/random.ts";
+import type { Random } from "../../lib/testing/simulation/random.ts";
 import type { Journal } from "../support/gate.ts";
 import { DocumentPeer, type PeerVsn } from "./document-peer.ts";
 

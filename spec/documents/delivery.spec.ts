@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { ChannelContext } from "../../lib/channel.ts";
+import type { ChannelContext } from "../../lib/channel/context.ts";
 import { type ClientPort, DocumentClient } from "../../lib/documents/client.ts";
 import { Delivery } from "../../lib/documents/delivery.ts";
 import { pageOf } from "../../lib/documents/recent.ts";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
+import { Random } from "../../lib/testing/simulation/random.ts";
 import { Cluster, DOWN_PERIOD, HEARTBEAT, type Node } from "./cluster.ts";
-import { Random } from "./random.ts";
 
 /** What is tried: each seed is a history of its own. */
 const first = Number(process.env.PRESENCE_SEED ?? 1);

@@ -6,10 +6,10 @@ import {
 } from "phoenix";
 import { Channel, type ConnectParams, Endpoint, type MountOptions, ok, Socket } from "../../lib/index.ts";
 import { type Entries, Presence } from "../../lib/presence/index.ts";
+import { Random } from "../../lib/testing/simulation/random.ts";
 import { answer, joins, officialClient, TRANSPORTS, type TransportRow } from "../support/official-client.ts";
 import { serve } from "../support/server.ts";
 import { afterTest } from "../support/teardown.ts";
-import { Random } from "./random.ts";
 
 /** A presence that knows its users' names. */
 class Users extends Presence {

@@ -1,4 +1,4 @@
-import type { EndpointStats } from "../../endpoint.ts";
+import type { EndpointStats } from "../../endpoint/stats.ts";
 import type { Failures } from "../recent.ts";
 
 /** What is counted, for rates. */

@@ -1,5 +1,5 @@
 import { type KeyObject, randomBytes } from "node:crypto";
-import type { ChannelClass } from "../../channel.ts";
+import type { ChannelClass } from "../../channel/channel-class.ts";
 import type { TokenUser } from "../../documents/claims.ts";
 import { DocumentChannel } from "../../documents/document-channel.ts";
 import { Documents } from "../../documents/documents.ts";

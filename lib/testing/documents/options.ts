@@ -1,4 +1,4 @@
-import type { ChannelClass } from "../../channel.ts";
+import type { ChannelClass } from "../../channel/channel-class.ts";
 import type { TokenUser } from "../../documents/claims.ts";
 import type { Mode } from "../../documents/client.ts";
 import { DocumentChannel } from "../../documents/document-channel.ts";

@@ -117,17 +117,30 @@ describe("the inspector's page: the flow of messages", function () {
   it("is walked through by keys", async () => {
     const { ada, visitor } = await inRoom();
     ada.send(["1", "2", "room:a", "shout", { text: "hello" }]);
-    await visitor.step("ok").last().waitFor();
-    await visitor.page.getByRole("listbox", { name: "Steps of messages" }).focus();
-    await visitor.page.keyboard.press("Home");
+    await visitor.step('ok {"heard":true}').waitFor();
+    const flow = visitor.page.getByRole("listbox", { name: "Steps of messages" });
+    await flow.focus();
     const selected = visitor.page.getByRole("option", { selected: true });
-    expect(await selected.textContent()).to.include("shout");
-    await visitor.page.keyboard.press("End");
-    expect(await selected.textContent()).to.include("heard");
-    await visitor.page.keyboard.press("ArrowUp");
-    expect(await selected.textContent()).to.include("Room.handleIn");
-    const active = await visitor.page.locator("#flow").getAttribute("aria-activedescendant");
-    expect(await selected.getAttribute("id")).to.equal(active);
+    for (const [key, step] of [
+      ["Home", "shout"],
+      ["End", "heard"],
+      ["ArrowUp", "Room.handleIn"],
+    ] as const) {
+      await visitor.page.keyboard.press(key);
+      await selected.filter({ hasText: step }).waitFor();
+      expect(await selected.count()).to.equal(1);
+      expect(await selected.getAttribute("id")).to.equal(await flow.getAttribute("aria-activedescendant"));
+    }
+    // Who listens to the page asks right after the key, before anything is drawn.
+    const told = await flow.evaluate((element) => {
+      element.dispatchEvent(Object.assign(new Event("keydown"), { key: "Home" }));
+      const marked = [...element.querySelectorAll('[aria-selected="true"]')];
+      return marked.map(({ id, textContent }) => ({
+        isActive: id === element.getAttribute("aria-activedescendant"),
+        isFirst: textContent?.includes("shout"),
+      }));
+    });
+    expect(told).to.deep.equal([{ isActive: true, isFirst: true }]);
   });
 
   it("is filtered by kind; what is wrong stays", async () => {

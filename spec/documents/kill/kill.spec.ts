@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { OpLog, SequencedOp } from "../../../lib/documents/index.ts";
-import { Random } from "../../presence/random.ts";
+import { Random } from "../../../lib/testing/simulation/random.ts";
 import { Journal } from "../../support/gate.ts";
 import { Author, expectKept } from "../author.ts";
 import { emptyDirectory, openLog } from "../log/directory.ts";

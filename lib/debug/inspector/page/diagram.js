@@ -68,7 +68,9 @@ export class Diagram {
     if (this.#selected === null && row !== null) this.#followsEnd = this.#atEnd;
     this.#atEnd = row === null && this.#followsEnd;
     this.#selected = row;
-    this.refresh();
+    // At once, not with the next frame: who listens to the page asks what is selected right after the key.
+    for (const [other, drawn] of this.#drawn) this.#mark(drawn, other);
+    this.#schedule();
     // What is told of the step takes room from the diagram.
     this.#onSelect(row);
     if (row === null) {
@@ -111,13 +113,14 @@ export class Diagram {
       if (drawn === undefined) {
         drawn = this.#spare.pop() ?? makeStep();
         this.#drawn.set(row, drawn);
-        drawStep(drawn, row);
         drawn.element.id = `step-${row.seq}`;
+        drawn.element.dataset.stale = "";
         this.#mark(drawn, row);
         this.#canvas.append(drawn.element);
-      } else if (drawn.element.dataset.stale !== undefined) {
+      }
+      if (drawn.element.dataset.stale !== undefined) {
+        delete drawn.element.dataset.stale;
         drawStep(drawn, row);
-        this.#mark(drawn, row);
       }
       drawn.element.classList.toggle("begins", i > 0 && rows[i - 1].id !== row.id);
       drawn.element.style.top = `${i++ * ROW}px`;
@@ -125,15 +128,13 @@ export class Diagram {
       drawn.element.setAttribute("aria-setsize", String(rows.length));
     }
     setHidden(byId("flow-empty"), rows.length > 0);
-    const active = this.#selected !== null && this.#drawn.get(this.#selected);
-    if (active) this.#scroller.setAttribute("aria-activedescendant", active.element.id);
   }
 
   #mark({ element }, row) {
-    delete element.dataset.stale;
     const selected = this.#selected;
     element.setAttribute("aria-selected", String(row === selected));
     element.classList.toggle("same", selected !== null && row !== selected && row.id === selected.id);
+    if (row === selected) this.#scroller.setAttribute("aria-activedescendant", element.id);
   }
 
   #onKey(event) {
