@@ -121,7 +121,7 @@ export class Admissions {
     if (clock.now() >= client.until) {
       return new ConnectRefusal("token_expired", "the token has expired while the client was connecting");
     }
-    const initialClients = this.#clientsAt(target ?? session.head, client);
+    const initialClients = this.#clientsAt(session.head, client);
     // What has come since is not for this client to miss: it is pulled from here.
     client.cursor = initial.cursor;
     admitted({
@@ -137,7 +137,7 @@ export class Admissions {
     return null;
   }
 
-  /** Who is connected at an op: a client whose join comes later is told of then. */
+  /** Who is connected at an op, the checkpoint: a client whose join comes later is told of then. */
   #clientsAt(sn: number, self: DocumentClient): Admission["initialClients"] {
     const { order, delivery } = this.#host;
     const clients: { clientId: string; client: unknown }[] = [];

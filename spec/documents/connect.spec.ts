@@ -91,6 +91,20 @@ describe("connect_document", () => {
     ]);
   });
 
+  it("lists who is connected at the checkpoint, also those who joined together", async () => {
+    const served = await documentsInMemory();
+    const peers = await Promise.all([served.lurk(), served.lurk(), served.lurk()]);
+    await Promise.all(peers.map((peer) => peer.connectDocument({ token: served.token(), mode: "write" })));
+    const all = peers.map(({ clientId }) => clientId).sort();
+    for (const { success } of peers) {
+      // Their joins share a record, so for the first one the others' come between its own and the checkpoint.
+      expect(success.checkpointSequenceNumber).to.equal(3);
+      const listed = success.initialClients.map(({ clientId }: Json) => clientId).sort();
+      expect(listed).to.deep.equal(all);
+    }
+    expect(peers.map(({ success }) => success.initialMessages.length).sort()).to.deep.equal([1, 2, 3]);
+  });
+
   it("gives the claims that the token has, also the app's own", async () => {
     const served = await documentsInMemory();
     const peer = await served.lurk();
