@@ -48,7 +48,6 @@ interface Sample extends Usage {
 interface GeneratorSample {
   readonly replies: number;
   readonly errors: number;
-  readonly bytes: number;
   readonly p50: number;
   readonly p99: number;
 }
@@ -100,12 +99,12 @@ class Rig {
     ops: number;
     cpu: number;
     errors: number;
-    bytes: number;
     p50: number;
     p99: number;
   }> {
     await sleep(WARM_UP_MS);
-    const first = await this.generator.ask<GeneratorSample>("sample");
+    // What was measured until now is left out.
+    await this.generator.ask("sample");
     const from = await this.server.ask<Sample>("sample");
     await sleep(seconds * 1000);
     const to = await this.server.ask<Sample>("sample");
@@ -116,7 +115,6 @@ class Rig {
       ops: (to.ops - from.ops) / elapsed,
       cpu: (to.cpu - from.cpu) / Math.max(1, to.ops - from.ops),
       errors: last.errors,
-      bytes: (last.bytes - first.bytes) / elapsed,
       p50: last.p50,
       p99: last.p99,
     };
@@ -146,9 +144,10 @@ async function withRig<T>(
 
 function saturated(kind: Kind, log: Log, clients: number, batch: number) {
   return withRig(kind, log, async (rig) => {
-    await rig.open(clients, ["bench"]);
+    await rig.open(clients + 1, ["bench"]);
     const most = Math.max(1, Math.floor(256 / batch));
-    await rig.generator.ask("saturate", { inFlight: Math.min(most, IN_FLIGHT.get(clients) ?? 8), batch });
+    const inFlight = Math.min(most, IN_FLIGHT.get(clients) ?? 8);
+    await rig.generator.ask("saturate", { inFlight, batch, measure: true });
     return rig.measure();
   });
 }
@@ -156,7 +155,7 @@ function saturated(kind: Kind, log: Log, clients: number, batch: number) {
 async function throughput(): Promise<void> {
   const rounds = args.number("rounds", 3);
   const rows = [
-    ["one document", "ops/s", "CPU an op", "MB/s to clients", "by hand: ops/s", "CPU an op", "ratio by CPU"],
+    ["one document", "ops/s", "CPU an op", "p50", "p99", "by hand: ops/s", "CPU an op", "ratio by CPU"],
   ];
   for (const log of LOGS) {
     for (const clients of CLIENTS) {
@@ -168,12 +167,14 @@ async function throughput(): Promise<void> {
           peer.push(await saturated("naive", log, clients, batch));
         }
         const errors = own.reduce((sum, { errors }) => sum + errors, 0);
-        const of = (runs: typeof own, key: "ops" | "cpu" | "bytes") => median(runs.map((run) => run[key]));
+        const of = (runs: typeof own, key: "ops" | "cpu" | "p50" | "p99") =>
+          median(runs.map((run) => run[key]));
         rows.push([
           `  ${log}, ${clients} client(s), ${batch} op(s) a push${errors > 0 ? `, ${errors} errors` : ""}`,
           thousands(of(own, "ops")),
           micros(of(own, "cpu")),
-          thousands(of(own, "bytes") / 1e6),
+          `${of(own, "p50").toFixed(1)} ms`,
+          `${of(own, "p99").toFixed(1)} ms`,
           thousands(of(peer, "ops")),
           micros(of(peer, "cpu")),
           `${(of(peer, "cpu") / of(own, "cpu")).toFixed(1)}x`,
@@ -217,7 +218,7 @@ async function many(): Promise<void> {
         1,
         Array.from({ length: count }, (_, i) => `doc-${i}`),
       );
-      await rig.generator.ask("saturate", { inFlight: 4, batch: 1 });
+      await rig.generator.ask("saturate", { inFlight: 4, batch: 1, measure: false });
       return rig.measure();
     });
     rows.push([`  ${log}${errors > 0 ? `, ${errors} errors` : ""}`, thousands(ops), micros(cpu)]);

@@ -29,17 +29,40 @@ async function open(request: { port: number; count: number; documents: [string, 
   }
 }
 
-/** Each client keeps so many pushes of so many ops on their way. */
-function saturate({ inFlight, batch }: { inFlight: number; batch: number }): void {
+/** Of so many pushes, one tells when it was sent. */
+const TIMED = 32;
+
+/** Contents of 64 bytes that tell when they are sent. */
+function timedContents(): string {
+  const t = performance.now().toFixed(3);
+  return `{"t":${t},"pad":"${"x".repeat(Math.max(0, 64 - t.length - 14))}"}`;
+}
+
+/** Measures when the ops that tell when they were sent get to a client. */
+function observe(client: DocumentLoad): void {
+  client.observe((text) => {
+    const now = performance.now();
+    for (const [, sent] of text.matchAll(/"contents":\{"t":([\d.]+)/g)) latencies.push(now - Number(sent));
+  });
+}
+
+/** Each client keeps so many pushes of so many ops on their way; the first one only measures, if it is asked to. */
+function saturate(request: { inFlight: number; batch: number; measure: boolean }): void {
+  const { inFlight, batch, measure } = request;
   running = true;
   const contents = Array.from({ length: batch }, () => CONTENTS);
-  for (const client of clients) {
+  const [first, ...others] = clients;
+  if (measure && first !== undefined) observe(first);
+  let pushes = 0;
+  for (const client of measure ? others : clients) {
+    const submit = () =>
+      client.submit(pushes++ % TIMED === 0 ? [timedContents(), ...contents.slice(1)] : contents);
     client.onReply = (text) => {
       replies++;
       if (!text.includes('"ok"')) errors++;
-      if (running) client.submit(contents);
+      if (running) submit();
     };
-    for (let i = 0; i < inFlight; i++) client.submit(contents);
+    for (let i = 0; i < inFlight; i++) submit();
   }
 }
 
@@ -53,18 +76,13 @@ function offer({ perSecond }: { perSecond: number }): void {
     };
   }
   const [observer, ...writers] = clients;
-  observer?.observe((text) => {
-    const now = performance.now();
-    for (const [, sent] of text.matchAll(/"contents":\{"t":([\d.]+)/g)) latencies.push(now - Number(sent));
-  });
+  if (observer !== undefined) observe(observer);
   const started = performance.now();
   let sent = 0;
   timer = setInterval(() => {
     const due = ((performance.now() - started) / 1000) * perSecond;
     for (; sent < due; sent++) {
-      const t = performance.now().toFixed(3);
-      const pad = "x".repeat(Math.max(0, 64 - t.length - 14));
-      (writers[sent % writers.length] ?? observer)?.submit([`{"t":${t},"pad":"${pad}"}`]);
+      (writers[sent % writers.length] ?? observer)?.submit([timedContents()]);
     }
   }, 1);
 }
@@ -133,7 +151,6 @@ answerParent({
     return {
       replies,
       errors,
-      bytes: clients.reduce((sum, { bytes }) => sum + bytes, 0),
       p50: at(0.5),
       p99: at(0.99),
     };
