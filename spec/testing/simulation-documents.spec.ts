@@ -77,12 +77,20 @@ async function run(simulation: Simulation, world: World, told: string[] = []): P
 }
 
 /**
- * Waits until all are connected: who only reads along is taken for dead after 5 minutes, and may be coming back just now.
+ * Waits until all are connected and nothing is on its way: who only reads along is taken for dead after 5 minutes, and
+ * may be coming back just now.
  */
 async function settled(simulation: Simulation, authors: readonly Author[]): Promise<void> {
-  for (let patience = 0; patience < 3 && authors.some((author) => author.isAway); patience++) {
-    await simulation.advance(10 * SECOND);
+  for (let patience = 0; patience < 5; patience++) {
+    const before = received(authors);
+    const away = authors.some((author) => author.isAway);
+    await simulation.advance((away ? 10 : 1) * SECOND);
+    if (!away && !authors.some((author) => author.isAway) && received(authors) === before) return;
   }
+}
+
+function received(authors: readonly Author[]): number {
+  return authors.reduce((sum, { ops }) => sum + ops.length, 0);
 }
 
 /** A transcript with numbers in place of client ids and keys, which are drawn by the system and not by the seed. */
