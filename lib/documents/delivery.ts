@@ -235,17 +235,11 @@ export class Delivery {
   /** The ops in as few frames as they fit in. */
   #frames(ops: readonly string[]): Envelope[] {
     const frames: Envelope[] = [];
-    let begin = 0;
-    let size = 0;
-    for (const [i, op] of ops.entries()) {
-      if (i > begin && size + op.length > MAX_FRAME) {
-        frames.push(this.#frame(ops.slice(begin, i)));
-        begin = i;
-        size = 0;
-      }
-      size += op.length;
+    for (let done = 0; done < ops.length; ) {
+      const part = pageOf(ops, done, ops.length, MAX_FRAME);
+      frames.push(this.#frame(part));
+      done += part.length;
     }
-    if (begin < ops.length) frames.push(this.#frame(begin === 0 ? ops : ops.slice(begin)));
     return frames;
   }
 
